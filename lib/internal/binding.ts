@@ -1,0 +1,51 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+const require = createRequire(import.meta.url);
+const root = new URL('../../', import.meta.url);
+
+/** 'glibc' or 'musl': a binary made for the one does not load with the other. */
+function cLibrary(): string {
+  const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
+  return report?.header?.glibcVersionRuntime === undefined && existsSync('/etc/alpine-release')
+    ? 'musl'
+    : 'glibc';
+}
+
+/** Where a binary may be, in the order of trying. */
+function candidates(): string[] {
+  const explicit = process.env['UNIX_IPC_BINARY'];
+  if (explicit) return [explicit];
+  return [
+    // A checkout, or an installed package that was built on this machine.
+    'build/Release/unix_ipc.node',
+    `prebuilds/${process.platform}-${process.arch}-${cLibrary()}/unix_ipc.node`,
+  ].map((path) => fileURLToPath(new URL(path, root)));
+}
+
+function load(): unknown {
+  const tried: string[] = [];
+  for (const path of candidates()) {
+    if (!existsSync(path)) {
+      tried.push(`${path} (not there)`);
+      continue;
+    }
+    try {
+      return require(path);
+    } catch (error) {
+      tried.push(`${path} (${error instanceof Error ? error.message : String(error)})`);
+    }
+  }
+  const what = `${process.platform}-${process.arch} with Node-API ${process.versions['napi'] ?? '?'}`;
+  const error = new Error(
+    `unix-ipc has no binary for ${what}. Looked for:\n` +
+      tried.map((line) => `  ${line}\n`).join('') +
+      'Build one with a C++ compiler, make and Python installed:\n' +
+      '  npm explore unix-ipc -- npm run build:native',
+  );
+  throw Object.assign(error, { code: 'ERR_DLOPEN_FAILED' });
+}
+
+/** The addon. Each family states in lib/native what it takes from it. */
+export const binding = load();

@@ -1,0 +1,45 @@
+import { markAsUntransferable } from 'node:worker_threads';
+import { core } from '../native/core.js';
+
+const SIZE = 64 * 1024;
+/** A payload that would use up more than this of a slab gets memory of its own. */
+const LARGE = SIZE / 8;
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * Memory that calls receive into, cut into the Buffers that callers get. A Buffer made in C++ for every message would
+ * cost as much as the system call.
+ */
+class Slab {
+  memory = this.#make();
+  used = 0;
+
+  /** The Buffer over the `size` bytes that a call has just received into `memory` at `used`. */
+  take(size: number): Buffer {
+    if (size === 0) return EMPTY;
+    const start = this.used;
+    if (size <= SIZE - start) {
+      // Typed arrays of 8-byte elements can be laid over every payload.
+      this.used = start + ((size + 7) & ~7);
+      return this.memory.subarray(start, start + size);
+    }
+    if (size > LARGE) {
+      const own = Buffer.allocUnsafeSlow(size);
+      core.takeReceived(own);
+      return own;
+    }
+    this.memory = this.#make();
+    core.takeReceived(this.memory);
+    this.used = (size + 7) & ~7;
+    return this.memory.subarray(0, size);
+  }
+
+  #make(): Buffer {
+    const memory = Buffer.allocUnsafeSlow(SIZE);
+    // Transferring one message to a Worker must not empty the others.
+    markAsUntransferable(memory.buffer);
+    return memory;
+  }
+}
+
+export const slab = new Slab();

@@ -1,0 +1,222 @@
+import { core } from '../native/core.js';
+import { errno, failure, IpcError, outOfRange } from './errors.js';
+import { size } from './arguments.js';
+
+/** How a promise variant may be ended. */
+export interface WaitOptions {
+  /** Milliseconds until the wait is given up with ETIMEDOUT. */
+  timeout?: number | undefined;
+  /** Ends the wait with signal.reason. */
+  signal?: AbortSignal | undefined;
+}
+
+// The layout of WaitEngine's records: native/core/wait-engine.h. Row 0 belongs to results that came at once.
+const SLOTS = 6;
+const ROWS = 128;
+const TICKET = 0;
+const RESULT = 1;
+const OFFSET = 2;
+const SIZE = 3;
+const DETAIL = 4;
+const FIRST_TICKET = 4096;
+const NO_THREAD = -4095;
+
+const handOver = new Float64Array(SLOTS * (1 + ROWS));
+const wide = new BigInt64Array(handOver.buffer);
+const pending = new Map<number, PendingWait>();
+const ECANCELED = errno('ECANCELED');
+const EMPTY = Buffer.alloc(0);
+
+core.attach(handOver, (rows, batch) => {
+  for (let at = SLOTS; at <= rows * SLOTS; at += SLOTS) {
+    const ticket = handOver[at + TICKET] as number;
+    const wait = pending.get(ticket);
+    if (wait === undefined) continue;
+    pending.delete(ticket);
+    const offset = handOver[at + OFFSET] as number;
+    const length = handOver[at + SIZE] as number;
+    const data = batch === undefined ? EMPTY : batch.subarray(offset, offset + length);
+    wait.end(handOver[at + RESULT] as number, detailAt(at + DETAIL), data);
+  }
+});
+
+function detailAt(slot: number): number | bigint {
+  const detail = handOver[slot] as number;
+  return Number.isNaN(detail) ? (wide[slot + 1] as bigint) : detail;
+}
+
+/** What the last call on this thread brought besides its result, such as a message's type. */
+export function detail(): number | bigint {
+  return detailAt(0);
+}
+
+/** What a family does with the end of one of its waits. */
+export interface Ending<T> {
+  syscall: string;
+  /** Makes the value of the promise. What it throws rejects the promise. */
+  settle(result: number, detail: number | bigint, data: Buffer): T;
+  /** Makes the error of a call that failed. */
+  explain(result: number): Error;
+}
+
+interface PendingWait {
+  end(result: number, detail: number | bigint, data: Buffer): void;
+}
+
+/** A promise that can be given up. */
+export interface Waiting<T> {
+  readonly promise: Promise<T>;
+  cancel(reason: unknown): void;
+}
+
+function failed(error: Error): Waiting<never> {
+  return { promise: Promise.reject(error), cancel: () => undefined };
+}
+
+/** setTimeout takes no more. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+class Wait<T> implements PendingWait, Waiting<T> {
+  readonly promise: Promise<T>;
+  readonly #owner: Waits;
+  readonly #ticket: number;
+  readonly #ending: Ending<T>;
+  readonly #signal: AbortSignal | undefined;
+  #resolve!: (value: T) => void;
+  #reject!: (reason: unknown) => void;
+  #deadline = Infinity;
+  #timer: NodeJS.Timeout | undefined;
+  #cancelled = false;
+  #reason: unknown;
+
+  constructor(owner: Waits, ticket: number, ending: Ending<T>, { timeout, signal }: WaitOptions) {
+    this.#owner = owner;
+    this.#ticket = ticket;
+    this.#ending = ending;
+    this.#signal = signal;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    if (timeout !== undefined) {
+      this.#deadline = performance.now() + timeout;
+      this.#startTimer(timeout);
+    }
+    signal?.addEventListener('abort', this.#onAbort);
+  }
+
+  get syscall(): string {
+    return this.#ending.syscall;
+  }
+
+  /** Gives the wait up. What the kernel has done by then wins: a message received is delivered, not dropped. */
+  cancel(reason: unknown): void {
+    if (this.#cancelled) return;
+    this.#cancelled = true;
+    this.#reason = reason;
+    if (!core.cancelWait(this.#ticket)) return;
+    pending.delete(this.#ticket);
+    this.#close();
+    this.#reject(reason);
+  }
+
+  end(result: number, detail: number | bigint, data: Buffer): void {
+    this.#close();
+    if (result === ECANCELED && this.#cancelled) {
+      this.#reject(this.#reason);
+      return;
+    }
+    try {
+      if (result < 0) throw this.#ending.explain(result);
+      this.#resolve(this.#ending.settle(result, detail, data));
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  #startTimer(milliseconds: number): void {
+    this.#timer = setTimeout(this.#onTimer, Math.min(Math.ceil(milliseconds), LONGEST_TIMER));
+  }
+
+  readonly #onTimer = (): void => {
+    // Timers of Node may fire up to a millisecond early, and none lasts longer than 25 days.
+    const left = this.#deadline - performance.now();
+    if (left > 0) this.#startTimer(left);
+    else this.cancel(new IpcError(errno('ETIMEDOUT'), this.#ending.syscall));
+  };
+
+  readonly #onAbort = (): void => {
+    this.cancel(this.#signal?.reason);
+  };
+
+  #close(): void {
+    this.#owner.delete(this);
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+  }
+}
+
+/** The waits of one object, which end with it. */
+export class Waits {
+  readonly #waits = new Set<Wait<unknown>>();
+
+  /** Makes a promise of what a …Later call gave: minus a ticket, or the -errno of a call that failed at once. */
+  add<T>(started: number, ending: Ending<T>, options: WaitOptions): Waiting<T> {
+    if (started === NO_THREAD) return failed(tooManyWaits());
+    if (started > -FIRST_TICKET) return failed(ending.explain(started));
+    const wait = new Wait(this, -started, ending, options);
+    this.#waits.add(wait as Wait<unknown>);
+    pending.set(-started, wait);
+    return wait;
+  }
+
+  cancelAll(reason: (syscall: string) => unknown): void {
+    for (const wait of [...this.#waits]) wait.cancel(reason(wait.syscall));
+  }
+
+  delete(wait: object): void {
+    this.#waits.delete(wait as Wait<unknown>);
+  }
+}
+
+function tooManyWaits(): Error {
+  return failure(
+    'ERR_TOO_MANY_WAITS',
+    `This wait would need a thread of its own, and ${core.busyThreads()} are waiting already (waitThreads.limit is ` +
+      `${core.threadLimit()}; the system's limits are RLIMIT_NPROC and kernel.threads-max). Waits for the same thing ` +
+      'share a thread: wait for fewer different objects and types, or raise the limit',
+  );
+}
+
+/** The threads on which promise variants of calls without a descriptor wait, of this environment (main thread or Worker). */
+export const waitThreads = {
+  /** How many there may be at a time; a promise variant that would need one more rejects with ERR_TOO_MANY_WAITS. */
+  get limit(): number {
+    return core.threadLimit();
+  },
+  set limit(limit: number) {
+    if (size(limit, 'limit') === 0) throw outOfRange('limit', 'at least 1', limit);
+    core.setThreadLimit(limit);
+  },
+  /** How many are waiting now. */
+  get running(): number {
+    return core.busyThreads();
+  },
+};
+
+/** So many results in a row may come without the event loop getting a turn. */
+const IN_A_ROW = 128;
+let inARow = 0;
+
+/**
+ * Whether a promise variant that has its result at once should await `turn()` all the same. Awaiting one result after
+ * the other that is already there would otherwise keep timers and input waiting for ever.
+ */
+export function turnIsDue(): boolean {
+  return ++inARow >= IN_A_ROW;
+}
+
+export function turn(): Promise<void> {
+  inARow = 0;
+  return new Promise((resolve) => setImmediate(resolve));
+}

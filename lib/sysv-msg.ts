@@ -1,0 +1,596 @@
+import {
+  abortSignal,
+  boolean,
+  int,
+  long,
+  object,
+  size,
+  timeout as timeLimit,
+  unsigned,
+  type Bytes,
+} from './internal/arguments.js';
+import { codec, decode, encode, type Codec, type CodecOption } from './internal/codec.js';
+import { errno, invalidState, invalidType, IpcError, outOfRange } from './internal/errors.js';
+import { Iteration } from './internal/iteration.js';
+import { slab } from './internal/slab.js';
+import { resolveKey, type Key } from './internal/sysv-key.js';
+import { detail, turn, turnIsDue, Waits, type WaitOptions } from './internal/waiting.js';
+import { native } from './native/sysv-msg.js';
+import { explainGet, explainReceive, explainSend, explainControl } from './sysv-msg.errors.js';
+import { IPC_CREAT, IPC_EXCL, IPC_NOWAIT, IPC_RMID, IPC_SET } from './sys/sysv-ipc.js';
+import { MSG_COPY, MSG_EXCEPT, msgctl, MSG_NOERROR, type msqid_ds_changes } from './sys/sysv-msg.js';
+import * as table from './sysv-msg.table.js';
+
+const EAGAIN = errno('EAGAIN');
+const ENOMSG = errno('ENOMSG');
+const EMSGSIZE = errno('EMSGSIZE');
+const ECANCELED = errno('ECANCELED');
+
+/** No message is larger, whatever the system's limits are. */
+const ANY_SIZE = 2 ** 31 - 1;
+
+export interface SysvMessage<T = Buffer> {
+  /** The type that it was sent with; a bigint where a number can't hold it. */
+  type: number | bigint;
+  data: T;
+}
+
+export interface SysvMessageQueueHandleOptions<T> {
+  /** How data is coded: Buffers without one. */
+  codec?: CodecOption<T> | undefined;
+  /**
+   * Microseconds to try without sleeping before a wait begins, 0 by default. It costs processor time and, in the
+   * promise variants, the event loop's; it saves the wake-up where the answer comes from another core within that time.
+   */
+  spin?: number | undefined;
+}
+
+export interface SysvMessageQueueOptions<T> extends SysvMessageQueueHandleOptions<T> {
+  /** Make the queue where there is none; true by default. */
+  create?: boolean | undefined;
+  /** Fail with EEXIST where there is one. */
+  exclusive?: boolean | undefined;
+  /** Permissions of a queue that is made, 0o600 by default. */
+  mode?: number | undefined;
+}
+
+export interface SysvSendOptions {
+  /** Greater than 0; 1 by default. */
+  type?: number | bigint | undefined;
+}
+
+export interface SysvReceiveOptions {
+  /** 0 (the default) takes the oldest message, a type the oldest of it, a negative number the lowest type up to -type. */
+  type?: number | bigint | undefined;
+  /** Take the oldest message of any type but `type`. */
+  except?: boolean | undefined;
+  /** The most bytes to take; a longer message stays in the queue and the call fails with E2BIG. No limit by default. */
+  maxBytes?: number | undefined;
+  /** Cut a message longer than maxBytes; what is cut off is lost. */
+  truncate?: boolean | undefined;
+}
+
+/** A queue's state. Times are undefined where that has not happened yet. */
+export interface SysvMessageQueueStat {
+  key: number;
+  uid: number;
+  gid: number;
+  creatorUid: number;
+  creatorGid: number;
+  /** Permissions: the lower 9 bits. */
+  mode: number;
+  /** Messages in the queue. */
+  messages: number;
+  /** Their bytes. */
+  bytes: number;
+  /** The most bytes, and the most messages, that the queue holds (msg_qbytes). */
+  maxBytes: number;
+  /** 0 where nobody has. */
+  lastSendPid: number;
+  lastReceivePid: number;
+  lastSendTime: Date | undefined;
+  lastReceiveTime: Date | undefined;
+  changeTime: Date;
+}
+
+export interface SysvMessageQueueInfo extends SysvMessageQueueStat {
+  id: number;
+}
+
+/** The system's limits and use, of this IPC namespace. */
+export interface SysvMessageQueueLimits {
+  /** Bytes in one message: kernel.msgmax. */
+  maxMessageSize: number;
+  /** Bytes in a new queue: kernel.msgmnb. */
+  maxQueueBytes: number;
+  /** Queues: kernel.msgmni. */
+  maxQueues: number;
+  /** In use now: queues, messages in them, their bytes. */
+  queues: number;
+  messages: number;
+  bytes: number;
+}
+
+export interface SysvMessageQueueChanges {
+  uid?: number | undefined;
+  gid?: number | undefined;
+  mode?: number | undefined;
+  /** Over kernel.msgmnb only with CAP_SYS_RESOURCE. */
+  maxBytes?: number | undefined;
+}
+
+/** Without a codec, data may be sent in any form that holds bytes. */
+type Payload<T> = Buffer extends T ? Bytes : never;
+
+/** The arguments of a receive, checked. */
+interface Receive {
+  size: number;
+  type: number | bigint;
+  flags: number;
+}
+
+const ANY: Receive = { size: ANY_SIZE, type: 0, flags: 0 };
+
+/**
+ * A System V message queue: messages with a type and a length, kept by the kernel until somebody takes them.
+ *
+ * The queue belongs to the system. It outlives the processes that use it; `close()` ends this object, `remove()` destroys
+ * the queue. Each method that can wait has three variants: `receiveSync()` blocks the thread, `tryReceive()` never
+ * waits, `receive()` gives a promise.
+ *
+ * @example
+ * const queue = SysvMessageQueue.open({ path: '/etc/hostname', projId: 'q' }, { codec: 'json' });
+ * await queue.send({ order: 7 });
+ * const { type, data } = await queue.receive();
+ * @see https://man7.org/linux/man-pages/man7/sysvipc.7.html
+ */
+export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<SysvMessage<T>> {
+  /** The identifier that the calls take (msqid). */
+  readonly id: number;
+  /** The key that the queue was made with; 0 for none. */
+  readonly key: number;
+  readonly #codec: Codec<T>;
+  readonly #spin: number;
+  readonly #waits = new Waits();
+  #closed = false;
+  /** msg_qbytes, when it was last looked at. */
+  #capacity: number | undefined;
+
+  private constructor(id: number, key: number, codec: Codec<T>, spin: number) {
+    this.id = id;
+    this.key = key;
+    this.#codec = codec;
+    this.#spin = spin;
+  }
+
+  /**
+   * msgget(2): opens the queue of this key, and makes it where there is none. Never waits.
+   *
+   * @param key a number, `{ path, projId }` for ftok(3), or IPC_PRIVATE for a new queue that only its id leads to
+   * @throws IpcError EACCES, EEXIST (exclusive), ENOENT (create: false), ENOSPC (kernel.msgmni)
+   */
+  static open(key: Key, options?: SysvMessageQueueOptions<Buffer> & { codec?: undefined }): SysvMessageQueue;
+  static open(
+    key: Key,
+    options: SysvMessageQueueOptions<string> & { codec: 'utf8' },
+  ): SysvMessageQueue<string>;
+  static open<T = unknown>(
+    key: Key,
+    options: SysvMessageQueueOptions<T> & { codec: 'json' },
+  ): SysvMessageQueue<T>;
+  static open<T>(key: Key, options: SysvMessageQueueOptions<T> & { codec: Codec<T> }): SysvMessageQueue<T>;
+  static open<T>(key: Key, options?: SysvMessageQueueOptions<T>): SysvMessageQueue<T> {
+    const {
+      create = true,
+      exclusive = false,
+      mode = 0o600,
+      codec: coding,
+      spin,
+    } = object(options, 'options') ?? {};
+    const flags =
+      (boolean(create, 'options.create') ? IPC_CREAT : 0) |
+      (boolean(exclusive, 'options.exclusive') ? IPC_CREAT | IPC_EXCL : 0) |
+      permissions(mode);
+    const handle = handleOptions<T>(coding, spin);
+    const number = resolveKey(key);
+    const id = native.msgget(number, flags);
+    if (id < 0) throw explainGet(id, number);
+    return new SysvMessageQueue(id, number, ...handle);
+  }
+
+  /**
+   * Opens the queue of this identifier, such as one that another process has passed on.
+   *
+   * @throws IpcError EINVAL where there is none
+   */
+  static openId(
+    msqid: number,
+    options?: SysvMessageQueueHandleOptions<Buffer> & { codec?: undefined },
+  ): SysvMessageQueue;
+  static openId(
+    msqid: number,
+    options: SysvMessageQueueHandleOptions<string> & { codec: 'utf8' },
+  ): SysvMessageQueue<string>;
+  static openId<T = unknown>(
+    msqid: number,
+    options: SysvMessageQueueHandleOptions<T> & { codec: 'json' },
+  ): SysvMessageQueue<T>;
+  static openId<T>(
+    msqid: number,
+    options: SysvMessageQueueHandleOptions<T> & { codec: Codec<T> },
+  ): SysvMessageQueue<T>;
+  static openId<T>(msqid: number, options?: SysvMessageQueueHandleOptions<T>): SysvMessageQueue<T> {
+    const { codec: coding, spin } = object(options, 'options') ?? {};
+    const handle = handleOptions<T>(coding, spin);
+    const found = table.find(int(msqid, 'msqid'));
+    if (found === undefined) throw explainControl(errno('EINVAL'), msqid);
+    return new SysvMessageQueue(msqid, found.key, ...handle);
+  }
+
+  /** Every queue of this IPC namespace, those included that this process may not read. Never waits. */
+  static list(): SysvMessageQueueInfo[] {
+    return table.list();
+  }
+
+  /** The system's limits, and what is in use of them. Never waits. */
+  static limits(): SysvMessageQueueLimits {
+    return table.limits();
+  }
+
+  /** Whether close() was called. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * msgsnd(2): appends a message. Blocks the thread while the queue is full, at most `timeout` milliseconds.
+   *
+   * @throws IpcError EACCES, EIDRM (removed while waiting), EINTR (a signal handler ran), EINVAL (longer than
+   *   kernel.msgmax; no such queue), EMSGSIZE (longer than the queue itself), ETIMEDOUT
+   */
+  sendSync(data: T | Payload<T>, options?: SysvSendOptions & { timeout?: number | undefined }): void {
+    const type = sendType(options);
+    const limit = timeLimit(object(options, 'options')?.timeout);
+    const text = this.#encode(data);
+    let result = native.msgsnd(this.id, type, text, IPC_NOWAIT);
+    if (result === EAGAIN) {
+      this.#checkFits(text.length);
+      result =
+        limit === undefined && this.#spin === 0
+          ? native.msgsnd(this.id, type, text, 0)
+          : native.msgsndWithin(this.id, type, text, 0, limit ?? -1, this.#spin);
+    }
+    if (result < 0) throw explainSend(result, this.id, text.length);
+  }
+
+  /**
+   * msgsnd(2) with IPC_NOWAIT: appends a message where there is room. Never waits.
+   *
+   * @returns false where the queue is full
+   * @throws IpcError as sendSync()
+   */
+  trySend(data: T | Payload<T>, options?: SysvSendOptions): boolean {
+    const type = sendType(options);
+    const text = this.#encode(data);
+    const result = native.msgsnd(this.id, type, text, IPC_NOWAIT);
+    if (result === 0) return true;
+    if (result !== EAGAIN) throw explainSend(result, this.id, text.length);
+    this.#checkFits(text.length);
+    return false;
+  }
+
+  /**
+   * msgsnd(2): appends a message. The promise waits while the queue is full; data may be changed as soon as the call
+   * returns. Messages are sent in the order of the calls.
+   *
+   * @throws IpcError as sendSync(), but never EINTR; ECANCELED where the object is closed meanwhile
+   */
+  async send(data: T | Payload<T>, options?: SysvSendOptions & WaitOptions): Promise<void> {
+    const type = sendType(options);
+    const waiting = waitOptions(options);
+    const text = this.#encode(data);
+    const started = native.msgsndLater(this.id, type, text, 0, this.#spin);
+    if (started === 0) {
+      if (turnIsDue()) await turn();
+      return;
+    }
+    const { length } = text;
+    const wait = this.#waits.add(
+      started,
+      {
+        syscall: 'msgsnd',
+        settle: () => undefined,
+        explain: (result) => explainSend(result, this.id, length),
+      },
+      waiting,
+    );
+    try {
+      this.#checkFits(length);
+    } catch (error) {
+      wait.cancel(error);
+    }
+    await wait.promise;
+  }
+
+  /**
+   * msgrcv(2): takes a message. Blocks the thread until there is one, at most `timeout` milliseconds.
+   *
+   * @throws IpcError E2BIG (longer than maxBytes; the message stays), EACCES, EIDRM (removed while waiting), EINTR (a
+   *   signal handler ran), EINVAL (no such queue), ETIMEDOUT
+   */
+  receiveSync(options?: SysvReceiveOptions & { timeout?: number | undefined }): SysvMessage<T> {
+    const call = this.#receiveCall(options);
+    const limit = options === undefined ? undefined : timeLimit(options.timeout);
+    const length =
+      limit === undefined && this.#spin === 0
+        ? native.msgrcv(this.id, slab.memory, slab.used, call.size, call.type, call.flags)
+        : native.msgrcvWithin(
+            this.id,
+            slab.memory,
+            slab.used,
+            call.size,
+            call.type,
+            call.flags,
+            limit ?? -1,
+            this.#spin,
+          );
+    if (length < 0) throw explainReceive(length, this.id, call.size);
+    return this.#message(detail(), slab.take(length));
+  }
+
+  /**
+   * msgrcv(2) with IPC_NOWAIT: takes a message where there is one. Never waits.
+   *
+   * @returns undefined where there is none
+   * @throws IpcError as receiveSync()
+   */
+  tryReceive(options?: SysvReceiveOptions): SysvMessage<T> | undefined {
+    return this.#tryReceive(this.#receiveCall(options));
+  }
+
+  /**
+   * msgrcv(2): takes a message. The promise waits until there is one. Calls for the same type are answered in their
+   * order. A message that has been taken when the call is aborted is delivered all the same.
+   *
+   * @throws IpcError as receiveSync(), but never EINTR; ECANCELED where the object is closed meanwhile
+   */
+  async receive(options?: SysvReceiveOptions & WaitOptions): Promise<SysvMessage<T>> {
+    return this.#receive(this.#receiveCall(options), waitOptions(options));
+  }
+
+  /**
+   * Takes as many messages as are there, at most `max`. Blocks the thread until there is one.
+   *
+   * @throws IpcError as receiveSync()
+   */
+  receiveManySync(
+    max: number,
+    options?: SysvReceiveOptions & { timeout?: number | undefined },
+  ): SysvMessage<T>[] {
+    count(max);
+    const first = this.receiveSync(options);
+    return this.#andMore(first, max, this.#receiveCall(options));
+  }
+
+  /** Takes as many messages as are there, at most `max`, or none. Never waits. */
+  tryReceiveMany(max: number, options?: SysvReceiveOptions): SysvMessage<T>[] {
+    count(max);
+    const call = this.#receiveCall(options);
+    const first = this.#tryReceive(call);
+    return first === undefined ? [] : this.#andMore(first, max, call);
+  }
+
+  /** Takes as many messages as are there, at most `max`. The promise waits until there is one. */
+  async receiveMany(max: number, options?: SysvReceiveOptions & WaitOptions): Promise<SysvMessage<T>[]> {
+    count(max);
+    const call = this.#receiveCall(options);
+    return this.#andMore(await this.receive(options), max, call);
+  }
+
+  /**
+   * msgrcv(2) with MSG_COPY: looks at the message at a place in the queue and leaves it there. Never waits.
+   *
+   * @param index 0 for the oldest
+   * @returns undefined where there are not as many messages
+   * @throws IpcError ENOSYS where the kernel was built without CONFIG_CHECKPOINT_RESTORE
+   */
+  peek(index = 0): SysvMessage<T> | undefined {
+    this.#checkOpen();
+    return this.#tryReceive({ size: ANY_SIZE, type: size(index, 'index'), flags: MSG_COPY });
+  }
+
+  /**
+   * The messages of the queue, one after the other, as `for await (const message of queue.messages({ type: 2 }))`. Takes
+   * a message only when asked for the next. close() and `break` end it; an abort, and a time limit on any one message,
+   * throw as in receive().
+   */
+  messages(options?: SysvReceiveOptions & WaitOptions): AsyncIterableIterator<SysvMessage<T>> {
+    const call = this.#receiveCall(options);
+    const waiting = waitOptions(options);
+    const isClosed = (): boolean => this.#closed;
+    return new Iteration({
+      next: () => {
+        waiting.signal?.throwIfAborted();
+        return this.#receive(call, waiting);
+      },
+      get closed() {
+        return isClosed();
+      },
+    });
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<SysvMessage<T>> {
+    return this.messages();
+  }
+
+  /** msgctl(2) with IPC_STAT. Never waits. */
+  stat(): SysvMessageQueueStat {
+    this.#checkOpen();
+    const found = table.find(this.id);
+    if (found === undefined) throw explainControl(errno('EINVAL'), this.id);
+    const { id: _, ...stat } = found;
+    return stat;
+  }
+
+  /**
+   * msgctl(2) with IPC_SET: changes owner, permissions or capacity. What is not given stays. Never waits.
+   *
+   * @throws IpcError EINVAL, EPERM (not the owner; over kernel.msgmnb)
+   */
+  set(changes: SysvMessageQueueChanges): void {
+    this.#checkOpen();
+    if (object(changes, 'changes') === undefined) throw invalidType('changes', 'an object', changes);
+    const { uid, gid, mode, maxBytes } = changes;
+    const given: msqid_ds_changes = { msg_perm: {} };
+    if (uid !== undefined) given.msg_perm = { ...given.msg_perm, uid: unsigned(uid, 'changes.uid') };
+    if (gid !== undefined) given.msg_perm = { ...given.msg_perm, gid: unsigned(gid, 'changes.gid') };
+    if (mode !== undefined) given.msg_perm = { ...given.msg_perm, mode: permissions(mode) };
+    if (maxBytes !== undefined) given.msg_qbytes = size(maxBytes, 'changes.maxBytes');
+    try {
+      msgctl(this.id, IPC_SET, given);
+      this.#capacity = undefined;
+    } catch (error) {
+      if (error instanceof IpcError) throw explainControl(error.errno, this.id, maxBytes);
+      throw error;
+    }
+  }
+
+  /**
+   * msgctl(2) with IPC_RMID: destroys the queue and the messages in it, for every process; whoever waits on it gets
+   * EIDRM. Never waits.
+   *
+   * @throws IpcError EINVAL (gone already), EPERM (neither owner nor creator)
+   */
+  remove(): void {
+    this.#checkOpen();
+    const result = native.msgctl(this.id, IPC_RMID);
+    if (typeof result === 'number') throw explainControl(result, this.id);
+  }
+
+  /**
+   * Ends this object; the queue stays. Promises that wait reject with ECANCELED, unless their message has been taken
+   * already; iterations end.
+   */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const reason = 'the SysvMessageQueue was closed while this call waited';
+    this.#waits.cancelAll((syscall) => new IpcError(ECANCELED, syscall, { reason, id: this.id }));
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw invalidState('The SysvMessageQueue is closed');
+  }
+
+  #encode(data: T | Payload<T>): Uint8Array {
+    this.#checkOpen();
+    return encode(this.#codec, data as T);
+  }
+
+  // The kernel would let a message longer than the queue wait for ever. Asked only when a message finds no room.
+  #checkFits(length: number): void {
+    if (this.#capacity !== undefined && length <= this.#capacity) return;
+    this.#capacity = table.capacity(this.id);
+    if (this.#capacity === undefined || length <= this.#capacity) return;
+    throw explainSend(EMSGSIZE, this.id, length);
+  }
+
+  #receiveCall(options: SysvReceiveOptions | undefined): Receive {
+    this.#checkOpen();
+    if (options === undefined) return ANY;
+    const {
+      type = 0,
+      except = false,
+      maxBytes,
+      truncate = false,
+    } = object(options, 'options') as SysvReceiveOptions;
+    let flags = 0;
+    if (boolean(except, 'options.except')) flags |= MSG_EXCEPT;
+    if (boolean(truncate, 'options.truncate')) flags |= MSG_NOERROR;
+    const most = maxBytes === undefined ? ANY_SIZE : size(maxBytes, 'options.maxBytes');
+    return { size: most, type: long(type, 'options.type'), flags };
+  }
+
+  #tryReceive(call: Receive): SysvMessage<T> | undefined {
+    const flags = call.flags | IPC_NOWAIT;
+    const length = native.msgrcv(this.id, slab.memory, slab.used, call.size, call.type, flags);
+    if (length >= 0) return this.#message(detail(), slab.take(length));
+    if (length === ENOMSG) return undefined;
+    throw explainReceive(length, this.id, call.size);
+  }
+
+  #receive(call: Receive, waiting: WaitOptions): SysvMessage<T> | Promise<SysvMessage<T>> {
+    const { memory, used } = slab;
+    const started = native.msgrcvLater(this.id, memory, used, call.size, call.type, call.flags, this.#spin);
+    if (started >= 0) {
+      const message = this.#message(detail(), slab.take(started));
+      return turnIsDue() ? turn().then(() => message) : message;
+    }
+    const ending = {
+      syscall: 'msgrcv',
+      settle: (_result: number, type: number | bigint, data: Buffer) => this.#message(type, data),
+      explain: (result: number) => explainReceive(result, this.id, call.size),
+    };
+    return this.#waits.add(started, ending, waiting).promise;
+  }
+
+  #message(type: number | bigint, data: Buffer): SysvMessage<T> {
+    return { type, data: decode(this.#codec, data, { type }) };
+  }
+
+  #andMore(first: SysvMessage<T>, max: number, call: Receive): SysvMessage<T>[] {
+    const messages = [first];
+    while (messages.length < max) {
+      const next = this.#another(call, messages);
+      if (next === undefined) break;
+      messages.push(next);
+    }
+    return messages;
+  }
+
+  // What was taken before must not be lost with an error: the call's own is the next call's to report, one of the codec
+  // carries it.
+  #another(call: Receive, messages: SysvMessage<T>[]): SysvMessage<T> | undefined {
+    try {
+      return this.#tryReceive(call);
+    } catch (error) {
+      if (error instanceof IpcError) return undefined;
+      throw Object.assign(error as Error, { messages });
+    }
+  }
+}
+
+function handleOptions<T>(coding: unknown, spin: unknown): [Codec<T>, number] {
+  return [codec<T>(coding), spin === undefined ? 0 : size(spin, 'options.spin')];
+}
+
+function permissions(mode: unknown): number {
+  const bits = int(mode, 'options.mode');
+  if (bits < 0 || bits > 0o777) throw outOfRange('options.mode', 'permissions from 0o000 to 0o777', mode);
+  return bits;
+}
+
+function sendType(options: SysvSendOptions | undefined): number | bigint {
+  if (options === undefined) return 1;
+  const type = long(object(options, 'options')?.type ?? 1, 'options.type');
+  if (type <= 0) throw outOfRange('options.type', 'greater than 0', type);
+  return type;
+}
+
+const NO_OPTIONS: WaitOptions = {};
+
+function waitOptions(options: WaitOptions | undefined): WaitOptions {
+  if (options === undefined) return NO_OPTIONS;
+  const signal = abortSignal(options.signal);
+  const timeout = timeLimit(options.timeout);
+  signal?.throwIfAborted();
+  return { timeout, signal };
+}
+
+function count(max: unknown): void {
+  size(max, 'max', 1);
+}

@@ -1,0 +1,211 @@
+// Node-API threadsafe functions and cleanup hooks: see wait-engine.h.
+#include "core/wait-engine.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+namespace unix_ipc {
+
+namespace {
+
+// The largest integers that a double holds without a gap.
+constexpr int64_t kMaxSafeInteger = (int64_t{1} << 53) - 1;
+
+// One burst of large messages must not hold its memory for ever.
+constexpr size_t kKeptBytes = 1024 * 1024;
+
+}  // namespace
+
+WaitEngine::~WaitEngine() { Shutdown(); }
+
+void WaitEngine::Attach(napi_env env, napi_ref on_done, double* records) {
+  env_ = env;
+  on_done_ = on_done;
+  records_ = records;
+}
+
+// Made with the first wait: a program that only makes calls needs none of this.
+bool WaitEngine::Open() {
+  if (wake_ != nullptr) return true;
+  napi_value on_done = nullptr;
+  napi_value name = nullptr;
+  if (napi_get_reference_value(env_, on_done_, &on_done) != napi_ok || on_done == nullptr ||
+      napi_create_string_utf8(env_, "unix-ipc:wait", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+      napi_create_threadsafe_function(env_, on_done, nullptr, name, 0, 1, nullptr, nullptr, this,
+                                      OnWake, &wake_) != napi_ok) {
+    return false;
+  }
+  napi_unref_threadsafe_function(env_, wake_);
+  // Hooks run last in, first out. This one must come before the threadsafe function's own, which frees what the wait
+  // threads still use.
+  napi_add_env_cleanup_hook(env_, OnEnvironmentEnd, this);
+  return true;
+}
+
+bool WaitEngine::Occupied(const LaneKey& key) const {
+  return !lanes_.empty() && lanes_.find(key) != lanes_.end();
+}
+
+int64_t WaitEngine::Start(std::unique_ptr<Wait> wait) {
+  if (!Open()) return kNoThread;
+  LaneKey key = wait->Key();
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (stopping_) return kNoThread;
+  Reap();
+  auto found = lanes_.find(key);
+  std::shared_ptr<Lane> lane = found != lanes_.end() ? found->second : std::make_shared<Lane>();
+  if (lane->thread == nullptr) {
+    WaitThread* thread = Hire();
+    if (thread == nullptr) return kNoThread;
+    thread->Serve(lane);
+  }
+  if (found == lanes_.end()) lanes_.emplace(key, lane);
+  int64_t ticket = next_ticket_++;
+  wait->ticket_ = ticket;
+  wait->lane_ = lane.get();
+  pending_.emplace(ticket, wait.get());
+  lane->undelivered++;
+  lane->line.push_back(std::move(wait));
+  lane->line.back()->place_ = std::prev(lane->line.end());
+  lock.unlock();
+  // A pending wait keeps the event loop alive, as a pending read does.
+  if (pending_.size() == 1) napi_ref_threadsafe_function(env_, wake_);
+  return ticket;
+}
+
+// Returns an idle thread or a new one.
+WaitThread* WaitEngine::Hire() {
+  if (!idle_.empty()) {
+    WaitThread* thread = idle_.back();
+    idle_.pop_back();
+    return thread;
+  }
+  if (threads_.size() >= thread_limit_) return nullptr;
+  auto thread = std::make_unique<WaitThread>(this);
+  if (!thread->Start()) return nullptr;
+  threads_.push_back(std::move(thread));
+  return threads_.back().get();
+}
+
+// Joins the threads that ended for want of work. Wants mutex_ held: a thread that is retired never takes it again.
+void WaitEngine::Reap() {
+  auto retired = std::stable_partition(threads_.begin(), threads_.end(),
+                                       [](const auto& thread) { return !thread->retired(); });
+  for (auto thread = retired; thread != threads_.end(); ++thread) (*thread)->Join();
+  threads_.erase(retired, threads_.end());
+}
+
+bool WaitEngine::Cancel(int64_t ticket) {
+  auto found = pending_.find(ticket);
+  if (found == pending_.end()) return false;
+  Wait* wait = found->second;
+  Lane* lane = wait->lane_;
+  LaneKey key = wait->Key();
+  std::unique_ptr<Wait> removed;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (wait->state_ == Wait::State::kRunning) lane->thread->Cancel(wait);
+    if (wait->state_ != Wait::State::kQueued) return false;
+    removed = std::move(*wait->place_);
+    lane->line.erase(wait->place_);
+  }
+  Forget(lane, key, ticket);
+  return true;
+}
+
+void WaitEngine::Forget(Lane* lane, const LaneKey& key, int64_t ticket) {
+  pending_.erase(ticket);
+  if (pending_.empty()) napi_unref_threadsafe_function(env_, wake_);
+  // A thread that is about to find the line empty keeps the lane until then.
+  if (--lane->undelivered == 0) lanes_.erase(key);
+}
+
+size_t WaitEngine::busy_threads() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return std::count_if(threads_.begin(), threads_.end(),
+                       [](const auto& thread) { return thread->busy(); });
+}
+
+// Wants mutex_ held.
+void WaitEngine::Put(std::unique_ptr<Wait> wait, ssize_t result, const Received& received) {
+  wait->state_ = Wait::State::kDone;
+  size_t offset = outbox_.bytes.size();
+  outbox_.bytes.insert(outbox_.bytes.end(), received.bytes, received.bytes + received.size);
+  outbox_.done.push_back({std::move(wait), result, received.detail, offset, received.size});
+}
+
+void WaitEngine::Wake() {
+  if (woken_.exchange(true)) return;
+  napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
+}
+
+void WaitEngine::OnWake(napi_env env, napi_value on_done, void* engine, void* data) {
+  // The environment is ending; Shutdown frees what is left.
+  if (env == nullptr) return;
+  static_cast<WaitEngine*>(engine)->Deliver(env, on_done);
+}
+
+void WaitEngine::WriteDetail(double* slots, int64_t detail) {
+  bool safe = detail <= kMaxSafeInteger && detail >= -kMaxSafeInteger;
+  slots[0] = safe ? static_cast<double>(detail) : NAN;
+  memcpy(&slots[1], &detail, sizeof(detail));
+}
+
+void WaitEngine::Deliver(napi_env env, napi_value on_done) {
+  // Before the outbox is emptied: what comes later wakes the loop again.
+  woken_ = false;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    std::swap(outbox_, delivering_);
+    Reap();
+  }
+  napi_value receiver = nullptr;
+  napi_value arguments[2] = {};
+  napi_get_undefined(env, &receiver);
+  arguments[1] = receiver;
+  if (!delivering_.bytes.empty()) {
+    napi_create_buffer_copy(env, delivering_.bytes.size(), delivering_.bytes.data(), nullptr,
+                            &arguments[1]);
+  }
+  for (size_t first = 0; first < delivering_.done.size(); first += kRecordRows) {
+    size_t rows = std::min(kRecordRows, delivering_.done.size() - first);
+    for (size_t row = 0; row < rows; row++) {
+      Done& done = delivering_.done[first + row];
+      double* slots = records_ + row * kRecordSlots;
+      slots[0] = static_cast<double>(done.wait->ticket_);
+      slots[1] = static_cast<double>(done.result);
+      slots[2] = static_cast<double>(done.offset);
+      slots[3] = static_cast<double>(done.size);
+      WriteDetail(slots + 4, done.detail);
+      Forget(done.wait->lane_, done.wait->Key(), done.wait->ticket_);
+    }
+    napi_create_uint32(env, static_cast<uint32_t>(rows), &arguments[0]);
+    // Settles promises; their reactions run after the last batch.
+    napi_call_function(env, receiver, on_done, 2, arguments, nullptr);
+  }
+  delivering_.done.clear();
+  delivering_.bytes.clear();
+  if (delivering_.bytes.capacity() > kKeptBytes) delivering_.bytes.shrink_to_fit();
+}
+
+void WaitEngine::OnEnvironmentEnd(void* engine) { static_cast<WaitEngine*>(engine)->Shutdown(); }
+
+void WaitEngine::Shutdown() {
+  std::vector<std::unique_ptr<WaitThread>> threads;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+    for (auto& thread : threads_) thread->Stop();
+    // The threads leave the engine's list, not the engine: they are joined without the lock, which they need to end.
+    threads.swap(threads_);
+  }
+  for (auto& thread : threads) thread->Join();
+  idle_.clear();
+  lanes_.clear();
+  pending_.clear();
+  outbox_ = Outbox();
+}
+
+}  // namespace unix_ipc

@@ -1,0 +1,138 @@
+// pthreads(7), pthread_sigmask(3): the threads of the blocking engine.
+#include "core/wait-thread.h"
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <utility>
+
+#include "core/wait-engine.h"
+
+namespace unix_ipc {
+
+namespace {
+
+// A call and a signal frame need little; the C library also keeps the thread-local data of the whole process there.
+constexpr size_t kStackSize = 256 * 1024;
+constexpr std::chrono::seconds kIdleTime(5);
+// A line that never empties must not keep what is done from JavaScript.
+constexpr size_t kBatch = 64;
+
+}  // namespace
+
+bool WaitThread::Start() {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kStackSize);
+  // The new thread inherits this mask: the program's signals are for its other threads, even at the first instruction.
+  sigset_t all;
+  sigset_t previous;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &previous);
+  int error = pthread_create(&thread_, &attributes, Main, this);
+  pthread_sigmask(SIG_SETMASK, &previous, nullptr);
+  pthread_attr_destroy(&attributes);
+  return error == 0;
+}
+
+void WaitThread::Serve(std::shared_ptr<Lane> lane) {
+  lane->thread = this;
+  lane_ = std::move(lane);
+  work_.notify_one();
+}
+
+void WaitThread::Cancel(Wait* wait) {
+  wait->cancelled_ = true;
+  // Between two waits and before its first one the thread looks at the flag before it sleeps.
+  if (current_ != wait || !timer_.created()) return;
+  kicked_ = true;
+  timer_.Kick();
+}
+
+void WaitThread::Stop() {
+  if (current_ != nullptr) Cancel(current_);
+  work_.notify_one();
+}
+
+void WaitThread::Join() { pthread_join(thread_, nullptr); }
+
+void* WaitThread::Main(void* self) {
+  pthread_setname_np(pthread_self(), "unix-ipc wait");
+  static_cast<WaitThread*>(self)->Run();
+  return nullptr;
+}
+
+void WaitThread::Run() {
+  KickUnblocked kicks;
+  Lock lock(engine_->mutex_);
+  // Without a timer no wait could be cancelled: then each one fails with the reason (see Complete).
+  timer_.Create();
+  while (AwaitLane(&lock)) ServeLane(&lock);
+  retired_ = true;
+}
+
+// False when the thread is to end: the engine stops, or nothing came for a while.
+bool WaitThread::AwaitLane(Lock* lock) {
+  bool in_time = work_.wait_for(*lock, kIdleTime,
+                                [this] { return lane_ != nullptr || engine_->stopping_; });
+  if (engine_->stopping_) return false;
+  if (in_time) return true;
+  auto& idle = engine_->idle_;
+  for (auto self = idle.begin(); self != idle.end(); ++self) {
+    if (*self != this) continue;
+    idle.erase(self);
+    break;
+  }
+  return false;
+}
+
+void WaitThread::ServeLane(Lock* lock) {
+  while (!engine_->stopping_ && !lane_->line.empty()) {
+    std::unique_ptr<Wait> wait = std::move(lane_->line.front());
+    lane_->line.pop_front();
+    wait->state_ = Wait::State::kRunning;
+    current_ = wait.get();
+    lock->unlock();
+    ssize_t result = Complete(wait.get());
+    Received received = result >= 0 ? wait->Take(result, scratch_) : Received();
+    lock->lock();
+    current_ = nullptr;
+    // Under the lock, so that a kick meant for this wait is never armed for the next one. A kick already on its way
+    // interrupts at most one call, which is then made again.
+    if (std::exchange(kicked_, false)) timer_.Disarm();
+    engine_->Put(std::move(wait), result, received);
+    scratch_.Trim();
+    if (++unannounced_ < kBatch) continue;
+    unannounced_ = 0;
+    lock->unlock();
+    engine_->Wake();
+    lock->lock();
+  }
+  lane_->thread = nullptr;
+  lane_.reset();
+  engine_->idle_.push_back(this);
+  if (std::exchange(unannounced_, 0) == 0) return;
+  // Not under the lock: the event loop may run at once, on this very core, and want it. In the meantime it may well
+  // have given this thread its next lane.
+  lock->unlock();
+  engine_->Wake();
+  lock->lock();
+}
+
+ssize_t WaitThread::Complete(Wait* wait) {
+  if (!timer_.created()) return -EAGAIN;
+  // Only a thread with something to hand over needs to know first whether the call would wait.
+  if (unannounced_ > 0) {
+    ssize_t result = wait->Attempt(Blocking::kNo, &scratch_);
+    if (!wait->WouldBlock(result)) return result;
+    unannounced_ = 0;
+    engine_->Wake();
+  }
+  for (;;) {
+    if (wait->cancelled_) return -ECANCELED;
+    ssize_t result = wait->Attempt(Blocking::kYes, &scratch_);
+    if (result != -EINTR) return result;
+  }
+}
+
+}  // namespace unix_ipc

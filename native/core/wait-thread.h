@@ -1,0 +1,60 @@
+// A thread that makes system calls which wait. It belongs to one engine and serves one lane at a time.
+#ifndef UNIX_IPC_CORE_WAIT_THREAD_H_
+#define UNIX_IPC_CORE_WAIT_THREAD_H_
+
+#include <pthread.h>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+
+#include "core/kick.h"
+#include "core/scratch.h"
+#include "core/wait.h"
+
+namespace unix_ipc {
+
+class WaitEngine;
+
+class WaitThread {
+ public:
+  explicit WaitThread(WaitEngine* engine) : engine_(engine) {}
+  WaitThread(const WaitThread&) = delete;
+  WaitThread& operator=(const WaitThread&) = delete;
+
+  // Called by the engine on the JavaScript thread. Serve, Cancel and Stop want the engine's mutex held.
+  bool Start();
+  void Serve(std::shared_ptr<Lane> lane);
+  void Cancel(Wait* wait);
+  void Stop();
+  void Join();
+
+  bool retired() const { return retired_; }
+  bool busy() const { return lane_ != nullptr; }
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  static void* Main(void* self);
+  void Run();
+  bool AwaitLane(Lock* lock);
+  void ServeLane(Lock* lock);
+  ssize_t Complete(Wait* wait);
+
+  WaitEngine* const engine_;
+  pthread_t thread_ = {};
+  Scratch scratch_;
+  size_t unannounced_ = 0;  // put into the outbox since the event loop was last woken
+
+  // Guarded by the engine's mutex.
+  std::condition_variable work_;
+  KickTimer timer_;
+  std::shared_ptr<Lane> lane_;
+  Wait* current_ = nullptr;
+  bool kicked_ = false;
+  bool retired_ = false;
+};
+
+}  // namespace unix_ipc
+
+#endif  // UNIX_IPC_CORE_WAIT_THREAD_H_

@@ -1,0 +1,142 @@
+// Makes three JavaScript functions of one description of a call that can wait.
+//
+// A description is a copyable class with
+//   static constexpr char kName[];           its C name
+//   static constexpr size_t kArguments;      how many arguments the constructor reads
+//   explicit Call(const Napi::CallbackInfo& info);
+//   LaneKey Key() const;                     calls with equal keys compete for the same thing
+//   ssize_t Attempt(Blocking, Scratch*);     one system call: its result or -errno
+//   bool WouldBlock(ssize_t result) const;   whether kNo failed only because it must not wait
+//   Received Take(ssize_t, const Scratch&) const;   what a call that succeeded left in the scratch area
+//   Bytes into() const;                      where the caller on the JavaScript thread wants that
+//   void Own();                              copies what it points to, because it outlives the JavaScript call
+#ifndef UNIX_IPC_CORE_WAITABLE_H_
+#define UNIX_IPC_CORE_WAITABLE_H_
+
+#include <napi.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "core/arguments.h"
+#include "core/environment.h"
+#include "core/results.h"
+
+namespace unix_ipc {
+
+template <typename Call>
+class Waitable {
+ public:
+  static void Export(Napi::Env env, Napi::Object exports, Environment* environment) {
+    std::string name(Call::kName);
+    exports[name] = Napi::Function::New<Now>(env, Call::kName, environment);
+    exports[name + "Within"] = Napi::Function::New<Within>(env, Call::kName, environment);
+    exports[name + "Later"] = Napi::Function::New<Later>(env, Call::kName, environment);
+  }
+
+ private:
+  class Pending final : public Wait {
+   public:
+    explicit Pending(Call call) : call_(std::move(call)) {}
+    LaneKey Key() const override { return call_.Key(); }
+    ssize_t Attempt(Blocking blocking, Scratch* scratch) override {
+      return call_.Attempt(blocking, scratch);
+    }
+    bool WouldBlock(ssize_t result) const override { return call_.WouldBlock(result); }
+    Received Take(ssize_t result, const Scratch& scratch) const override {
+      return call_.Take(result, scratch);
+    }
+
+   private:
+    Call call_;
+  };
+
+  // call(...arguments): the call itself, waiting or not as its own flags say.
+  static Napi::Value Now(const Napi::CallbackInfo& info) {
+    Environment* environment = EnvironmentOf(info);
+    Call call(info);
+    return Deliver(info, call, call.Attempt(Blocking::kYes, &environment->scratch));
+  }
+
+  // callWithin(...arguments, timeout, spin): waits at most `timeout` milliseconds (negative: for ever), without
+  // sleeping for the first `spin` microseconds. -ETIMEDOUT when the time is over.
+  static Napi::Value Within(const Napi::CallbackInfo& info) {
+    Call call(info);
+    double timeout = ReadDouble(info, Call::kArguments);
+    double spin = ReadDouble(info, Call::kArguments + 1);
+    return Deliver(info, call, AttemptWithin(EnvironmentOf(info), &call, timeout, spin));
+  }
+
+  // callLater(...arguments, spin): the result where there is one at once, else minus the ticket of a wait.
+  static Napi::Value Later(const Napi::CallbackInfo& info) {
+    Environment* environment = EnvironmentOf(info);
+    Call call(info);
+    if (!environment->waits.Occupied(call.Key())) {
+      ssize_t result = Spin(environment, &call, ReadDouble(info, Call::kArguments));
+      if (!call.WouldBlock(result)) return Deliver(info, call, result);
+    }
+    call.Own();
+    int64_t ticket = environment->waits.Start(std::make_unique<Pending>(std::move(call)));
+    return ToResult(info.Env(), ticket > 0 ? -ticket : ticket);
+  }
+
+  // Tries at least once, then again and again for `spin` microseconds.
+  static ssize_t Spin(Environment* environment, Call* call, double spin) {
+    ssize_t result = call->Attempt(Blocking::kNo, &environment->scratch);
+    if (spin <= 0 || !call->WouldBlock(result)) return result;
+    int64_t end = MonotonicNow() + static_cast<int64_t>(spin * 1e3);
+    while (call->WouldBlock(result) && MonotonicNow() < end) {
+      result = call->Attempt(Blocking::kNo, &environment->scratch);
+    }
+    return result;
+  }
+
+  static ssize_t AttemptWithin(Environment* environment, Call* call, double timeout, double spin) {
+    // From the start of the whole call. Some 146 years are for ever.
+    int64_t deadline = MonotonicNow() + static_cast<int64_t>(std::min(timeout * 1e6, 4.6e18));
+    bool limited = timeout >= 0;
+    if (limited && spin > timeout * 1e3) spin = timeout * 1e3;
+    if (limited || spin > 0) {
+      ssize_t result = Spin(environment, call, spin);
+      if (!call->WouldBlock(result)) return result;
+    }
+    if (!limited) return call->Attempt(Blocking::kYes, &environment->scratch);
+    if (MonotonicNow() >= deadline) return -ETIMEDOUT;
+    KickTimer& timer = environment->deadline;
+    if (!timer.created()) {
+      int error = timer.Create();
+      if (error < 0) return error;
+    }
+    KickUnblocked kicks;
+    timer.KickAt(deadline);
+    ssize_t result = call->Attempt(Blocking::kYes, &environment->scratch);
+    timer.Disarm();
+    // The timer is never early: an interruption before the deadline was a signal of the program's.
+    if (result == -EINTR && MonotonicNow() >= deadline) return -ETIMEDOUT;
+    return result;
+  }
+
+  static Napi::Value Deliver(const Napi::CallbackInfo& info, const Call& call, ssize_t result) {
+    if (result < 0) return ToResult(info.Env(), result);
+    Environment* environment = EnvironmentOf(info);
+    Received received = call.Take(result, environment->scratch);
+    WaitEngine::WriteDetail(environment->immediate, received.detail);
+    environment->received = received;
+    Bytes into = call.into();
+    // What does not fit stays for takeReceived: the kernel has given it away already.
+    if (received.size > 0 && received.size <= into.size) {
+      memcpy(into.data, received.bytes, received.size);
+      environment->received = Received();
+      environment->scratch.Trim();
+    }
+    return ToResult(info.Env(), result);
+  }
+};
+
+}  // namespace unix_ipc
+
+#endif  // UNIX_IPC_CORE_WAITABLE_H_
