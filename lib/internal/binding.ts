@@ -1,17 +1,10 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { prebuiltBinary } from './platform.js';
 
 const require = createRequire(import.meta.url);
 const root = new URL('../../', import.meta.url);
-
-/** 'glibc' or 'musl': a binary made for the one does not load with the other. */
-function cLibrary(): string {
-  const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
-  return report?.header?.glibcVersionRuntime === undefined && existsSync('/etc/alpine-release')
-    ? 'musl'
-    : 'glibc';
-}
 
 /** Where a binary may be, in the order of trying. */
 function candidates(): string[] {
@@ -20,7 +13,7 @@ function candidates(): string[] {
   return [
     // A checkout, or an installed package that was built on this machine.
     'build/Release/unix_ipc.node',
-    `prebuilds/${process.platform}-${process.arch}-${cLibrary()}/unix_ipc.node`,
+    prebuiltBinary(),
   ].map((path) => fileURLToPath(new URL(path, root)));
 }
 

@@ -30,11 +30,11 @@ export class IpcError extends Error {
   /** The C name of the call. */
   readonly syscall: string;
   /** The path or name that the call was given. */
-  readonly path?: string;
+  declare readonly path?: string;
   /** The System V key that the call was given. */
-  readonly key?: number;
+  declare readonly key?: number;
   /** The System V identifier that the call was given. */
-  readonly id?: number;
+  declare readonly id?: number;
 
   /** @internal Made by this package alone. */
   constructor(errno: number, syscall: string, context: ErrorContext = {}) {

@@ -1,5 +1,5 @@
 import { core } from '../native/core.js';
-import { errno, failure, IpcError, outOfRange } from './errors.js';
+import { errno, failure, outOfRange } from './errors.js';
 import { size } from './arguments.js';
 
 /** How a promise variant may be ended. */
@@ -25,6 +25,7 @@ const handOver = new Float64Array(SLOTS * (1 + ROWS));
 const wide = new BigInt64Array(handOver.buffer);
 const pending = new Map<number, PendingWait>();
 const ECANCELED = errno('ECANCELED');
+const ETIMEDOUT = errno('ETIMEDOUT');
 const EMPTY = Buffer.alloc(0);
 
 core.attach(handOver, (rows, batch) => {
@@ -102,7 +103,7 @@ class Wait<T> implements PendingWait, Waiting<T> {
       this.#deadline = performance.now() + timeout;
       this.#startTimer(timeout);
     }
-    signal?.addEventListener('abort', this.#onAbort);
+    if (signal !== undefined) onAbort(signal, this as Wait<unknown>);
   }
 
   get syscall(): string {
@@ -142,18 +143,44 @@ class Wait<T> implements PendingWait, Waiting<T> {
     // Timers of Node may fire up to a millisecond early, and none lasts longer than 25 days.
     const left = this.#deadline - performance.now();
     if (left > 0) this.#startTimer(left);
-    else this.cancel(new IpcError(errno('ETIMEDOUT'), this.#ending.syscall));
-  };
-
-  readonly #onAbort = (): void => {
-    this.cancel(this.#signal?.reason);
+    else this.cancel(this.#ending.explain(ETIMEDOUT));
   };
 
   #close(): void {
     this.#owner.delete(this);
     clearTimeout(this.#timer);
-    this.#signal?.removeEventListener('abort', this.#onAbort);
+    if (this.#signal !== undefined) offAbort(this.#signal, this as Wait<unknown>);
   }
+}
+
+interface Aborts {
+  waits: Set<Wait<unknown>>;
+  listener: () => void;
+}
+
+/** One listener for all waits of a signal: ten thousand may share one. */
+const aborts = new WeakMap<AbortSignal, Aborts>();
+
+function onAbort(signal: AbortSignal, wait: Wait<unknown>): void {
+  const known = aborts.get(signal);
+  if (known !== undefined) {
+    known.waits.add(wait);
+    return;
+  }
+  const waits = new Set([wait]);
+  const listener = (): void => {
+    for (const waiting of [...waits]) waiting.cancel(signal.reason);
+  };
+  signal.addEventListener('abort', listener);
+  aborts.set(signal, { waits, listener });
+}
+
+function offAbort(signal: AbortSignal, wait: Wait<unknown>): void {
+  const known = aborts.get(signal);
+  known?.waits.delete(wait);
+  if (known === undefined || known.waits.size > 0) return;
+  signal.removeEventListener('abort', known.listener);
+  aborts.delete(signal);
 }
 
 /** The waits of one object, which end with it. */

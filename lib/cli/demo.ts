@@ -1,0 +1,37 @@
+// `npm run demo`: a message goes from one process to another and an answer comes back, through the kernel.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Demo, Peer } from './demo/demo.js';
+import { sysvMsg } from './demo/sysv-msg.js';
+
+const demos: Record<string, Demo> = { 'sysv-msg': sysvMsg };
+
+/** Starts this file once more, as the other process of a demo. */
+function startPeer(name: string, parameters: string[]): Peer {
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), name, ...parameters], {
+    stdio: 'inherit',
+  });
+  const controller = new AbortController();
+  const ended = once(child, 'exit').then(([code]) => {
+    if (code !== 0) controller.abort(new Error(`the other process ended with ${String(code)}`));
+  });
+  return { pid: child.pid ?? 0, ended, failed: controller.signal };
+}
+
+async function main([name, ...parameters]: string[]): Promise<void> {
+  const peer = name === undefined ? undefined : demos[name];
+  if (peer !== undefined) {
+    await peer.answer(parameters);
+    return;
+  }
+  for (const [stem, demo] of Object.entries(demos)) {
+    console.log(demo.title);
+    for await (const line of demo.run((...given) => startPeer(stem, given))) console.log(`  ${line}`);
+  }
+}
+
+await main(process.argv.slice(2)).catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});
