@@ -43,6 +43,6 @@ export class Iteration<T extends object> implements AsyncIterableIterator<T> {
   #fail(error: unknown): Promise<IteratorResult<T, undefined>> {
     this.#done = true;
     // What waited when the source was closed has been cancelled by that.
-    return this.#source.closed ? this.return() : Promise.reject(error as Error);
+    return this.#source.closed ? this.return() : Promise.reject(error);
   }
 }
