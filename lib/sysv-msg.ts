@@ -14,8 +14,9 @@ import { errno, invalidState, invalidType, IpcError, outOfRange } from './intern
 import { Iteration } from './internal/iteration.js';
 import { slab } from './internal/slab.js';
 import { resolveKey, type Key } from './internal/sysv-key.js';
-import { detail, turn, turnIsDue, Waits, type WaitOptions } from './internal/waiting.js';
-import { native } from './native/sysv-msg.js';
+import { turn, turnIsDue, Waits, type WaitOptions } from './internal/waiting.js';
+import { detail } from './native/core.js';
+import { native, type Receive } from './native/sysv-msg.js';
 import { explainGet, explainReceive, explainSend, explainControl } from './sysv-msg.errors.js';
 import { IPC_CREAT, IPC_EXCL, IPC_NOWAIT, IPC_RMID, IPC_SET } from './sys/sysv-ipc.js';
 import { MSG_COPY, MSG_EXCEPT, msgctl, MSG_NOERROR, type msqid_ds_changes } from './sys/sysv-msg.js';
@@ -121,13 +122,6 @@ export interface SysvMessageQueueChanges {
 
 /** Without a codec, data may be sent in any form that holds bytes. */
 type Payload<T> = Buffer extends T ? Bytes : never;
-
-/** The arguments of a receive, checked. */
-interface Receive {
-  size: number;
-  type: number | bigint;
-  flags: number;
-}
 
 const ANY: Receive = { size: ANY_SIZE, type: 0, flags: 0 };
 
@@ -258,7 +252,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
       result =
         limit === undefined && this.#spin === 0
           ? native.msgsnd(this.id, type, text, 0)
-          : native.msgsndWithin(this.id, type, text, 0, limit ?? -1, this.#spin);
+          : native.msgsndWithin(this.id, type, text, limit ?? -1, this.#spin);
     }
     if (result < 0) throw explainSend(result, this.id, text.length);
   }
@@ -289,7 +283,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     const type = sendType(options);
     const waiting = waitOptions(options);
     const text = this.#encode(data);
-    const started = native.msgsndLater(this.id, type, text, 0, this.#spin);
+    const started = native.msgsndLater(this.id, type, text, this.#spin);
     if (started === 0) {
       if (turnIsDue()) await turn();
       return;
@@ -323,17 +317,8 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     const limit = options === undefined ? undefined : timeLimit(options.timeout);
     const length =
       limit === undefined && this.#spin === 0
-        ? native.msgrcv(this.id, slab.memory, slab.used, call.size, call.type, call.flags)
-        : native.msgrcvWithin(
-            this.id,
-            slab.memory,
-            slab.used,
-            call.size,
-            call.type,
-            call.flags,
-            limit ?? -1,
-            this.#spin,
-          );
+        ? native.msgrcv(this.id, slab.memory, slab.used, call)
+        : native.msgrcvWithin(this.id, slab.memory, slab.used, call, limit ?? -1, this.#spin);
     if (length < 0) throw explainReceive(length, this.id, call.size);
     return this.#message(detail(), slab.take(length));
   }
@@ -516,16 +501,15 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   }
 
   #tryReceive(call: Receive): SysvMessage<T> | undefined {
-    const flags = call.flags | IPC_NOWAIT;
-    const length = native.msgrcv(this.id, slab.memory, slab.used, call.size, call.type, flags);
+    const now = { ...call, flags: call.flags | IPC_NOWAIT };
+    const length = native.msgrcv(this.id, slab.memory, slab.used, now);
     if (length >= 0) return this.#message(detail(), slab.take(length));
     if (length === ENOMSG) return undefined;
     throw explainReceive(length, this.id, call.size);
   }
 
   #receive(call: Receive, waiting: WaitOptions): SysvMessage<T> | Promise<SysvMessage<T>> {
-    const { memory, used } = slab;
-    const started = native.msgrcvLater(this.id, memory, used, call.size, call.type, call.flags, this.#spin);
+    const started = native.msgrcvLater(this.id, slab.memory, slab.used, call, this.#spin);
     if (started >= 0) {
       const message = this.#message(detail(), slab.take(started));
       return turnIsDue() ? turn().then(() => message) : message;

@@ -23,9 +23,9 @@ namespace {
 // A message as the kernel wants it: a long, then the text.
 constexpr size_t kTypeSize = sizeof(long);
 
-// The C library's msgsnd and msgrcv are cancellation points. In a process with threads, as this one always is, that
-// costs two atomic exchanges a call, which a C program with one thread does not pay, and nobody here uses
-// pthread_cancel.
+// The C library's msgsnd and msgrcv are cancellation points. In a process with threads, as this one
+// always is, that costs two atomic exchanges a call, which a C program with one thread does not
+// pay, and nobody here uses pthread_cancel.
 #if defined(SYS_msgsnd) && defined(SYS_msgrcv)
 int Send(int msqid, const void* message, size_t size, int flags) {
   return static_cast<int>(syscall(SYS_msgsnd, msqid, message, size, flags));
@@ -39,17 +39,17 @@ constexpr auto Send = msgsnd;
 constexpr auto Receive = msgrcv;
 #endif
 
-// msgsnd(msqid, type, text, flags)
+// msgsnd(text; msqid, type, flags)
 class MessageSend {
  public:
   static constexpr char kName[] = "msgsnd";
-  static constexpr size_t kArguments = 4;
+  static constexpr size_t kArguments = 3;
 
-  explicit MessageSend(const Napi::CallbackInfo& info)
-      : msqid_(ReadInt(info, 0)),
-        type_(ReadLong(info, 1)),
-        text_(ReadBytes(info, 2)),
-        flags_(ReadInt(info, 3)) {}
+  explicit MessageSend(const FastArguments& arguments)
+      : msqid_(arguments.Int(0)),
+        type_(arguments.Long(1)),
+        text_(arguments.bytes()),
+        flags_(arguments.Int(2)) {}
 
   // All types in one lane: a full queue is full for every type, and the order of sending holds.
   LaneKey Key() const { return {kName, msqid_, 0}; }
@@ -88,33 +88,34 @@ class MessageSend {
   std::unique_ptr<char[]> own_;
 };
 
-// msgrcv(msqid, into, offset, size, type, flags): takes at most `size` bytes, and copies them to into[offset] where
-// they fit. The type is the detail.
+// msgrcv(into; msqid, type, flags, size, offset): takes at most `size` bytes (negative: as many as
+// `into` has), and copies them to into[offset] where they fit. The type is the detail.
 class MessageReceive {
  public:
   static constexpr char kName[] = "msgrcv";
-  static constexpr size_t kArguments = 6;
+  static constexpr size_t kArguments = 5;
 
-  explicit MessageReceive(const Napi::CallbackInfo& info)
-      : msqid_(ReadInt(info, 0)),
-        into_(ReadBytes(info, 1)),
-        size_(ReadSize(info, 3)),
-        type_(ReadLong(info, 4)),
-        flags_(ReadInt(info, 5)) {
-    size_t offset = std::min(ReadSize(info, 2), into_.size);
+  explicit MessageReceive(const FastArguments& arguments)
+      : msqid_(arguments.Int(0)),
+        type_(arguments.Long(1)),
+        flags_(arguments.Int(2)),
+        into_(arguments.bytes()),
+        size_(arguments.Double(3) < 0 ? into_.size : arguments.Size(3)) {
+    size_t offset = std::min(arguments.Size(4), into_.size);
     into_.data += offset;
     into_.size -= offset;
   }
 
   LaneKey Key() const {
-    // Types are longs and all of them are taken, so MSG_EXCEPT is told apart by the address of the call.
+    // Types are longs and all of them are taken, so MSG_EXCEPT is told apart by the address of the
+    // call.
     const void* call = (flags_ & MSG_EXCEPT) != 0 ? &kExcept : kName;
     return {call, msqid_, type_};
   }
 
   ssize_t Attempt(Blocking blocking, Scratch* scratch) const {
-    // No message is larger than an int, whatever the caller would take. Memory grows when a message needs it: one that
-    // is too large stays in the queue.
+    // No message is larger than an int, whatever the caller would take. Memory grows when a message
+    // needs it: one that is too large stays in the queue.
     size_t most = std::min<size_t>(size_, INT_MAX);
     size_t room = std::min(most, kUsualRoom);
     for (;;) {
@@ -151,16 +152,16 @@ class MessageReceive {
   static constexpr char kExcept = 0;
 
   int msqid_;
-  Bytes into_;
-  size_t size_;
   long type_;
   int flags_;
+  Bytes into_;
+  size_t size_;
 };
 
 // msgget(key, flags)
 Napi::Value Msgget(const Napi::CallbackInfo& info) {
   int msqid = msgget(ReadInt(info, 0), ReadInt(info, 1));
-  return ToResult(info.Env(), msqid >= 0 ? msqid : -errno);
+  return Result(info.Env(), msqid >= 0 ? msqid : -errno);
 }
 
 Napi::Object ToObject(Napi::Env env, const msqid_ds& queue) {
@@ -201,7 +202,7 @@ Napi::Value Msgctl(const Napi::CallbackInfo& info) {
     msginfo limits;
   } result = {};
   int value = msgctl(msqid, cmd, &result.queue);
-  if (value < 0) return ToResult(env, -errno);
+  if (value < 0) return Result(env, -errno);
   Napi::Object object;
   switch (cmd) {
     case IPC_STAT:
@@ -228,7 +229,7 @@ Napi::Value MsgctlSet(const Napi::CallbackInfo& info) {
   queue.msg_perm.gid = ReadUnsigned(info, 2);
   queue.msg_perm.mode = static_cast<decltype(queue.msg_perm.mode)>(ReadUnsigned(info, 3));
   queue.msg_qbytes = static_cast<msglen_t>(ReadLong(info, 4));
-  return ToResult(info.Env(), msgctl(ReadInt(info, 0), IPC_SET, &queue) == 0 ? 0 : -errno);
+  return Result(info.Env(), msgctl(ReadInt(info, 0), IPC_SET, &queue) == 0 ? 0 : -errno);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-import { core } from '../native/core.js';
+import { block, core, detail, ROW_SLOT } from '../native/core.js';
 import { errno, failure, outOfRange } from './errors.js';
 import { size } from './arguments.js';
 
@@ -10,9 +10,8 @@ export interface WaitOptions {
   signal?: AbortSignal | undefined;
 }
 
-// The layout of WaitEngine's records: native/core/wait-engine.h. Row 0 belongs to results that came at once.
+// The layout of WaitEngine's rows: native/core/wait-engine.h.
 const SLOTS = 6;
-const ROWS = 128;
 const TICKET = 0;
 const RESULT = 1;
 const OFFSET = 2;
@@ -21,35 +20,24 @@ const DETAIL = 4;
 const FIRST_TICKET = 4096;
 const NO_THREAD = -4095;
 
-const handOver = new Float64Array(SLOTS * (1 + ROWS));
-const wide = new BigInt64Array(handOver.buffer);
 const pending = new Map<number, PendingWait>();
 const ECANCELED = errno('ECANCELED');
 const ETIMEDOUT = errno('ETIMEDOUT');
 const EMPTY = Buffer.alloc(0);
 
-core.attach(handOver, (rows, batch) => {
-  for (let at = SLOTS; at <= rows * SLOTS; at += SLOTS) {
-    const ticket = handOver[at + TICKET] as number;
+core.onDone((rows, batch) => {
+  for (let row = 0; row < rows; row++) {
+    const at = ROW_SLOT + row * SLOTS;
+    const ticket = block[at + TICKET] as number;
     const wait = pending.get(ticket);
     if (wait === undefined) continue;
     pending.delete(ticket);
-    const offset = handOver[at + OFFSET] as number;
-    const length = handOver[at + SIZE] as number;
+    const offset = block[at + OFFSET] as number;
+    const length = block[at + SIZE] as number;
     const data = batch === undefined ? EMPTY : batch.subarray(offset, offset + length);
-    wait.end(handOver[at + RESULT] as number, detailAt(at + DETAIL), data);
+    wait.end(block[at + RESULT] as number, detail(at + DETAIL), data);
   }
 });
-
-function detailAt(slot: number): number | bigint {
-  const detail = handOver[slot] as number;
-  return Number.isNaN(detail) ? (wide[slot + 1] as bigint) : detail;
-}
-
-/** What the last call on this thread brought besides its result, such as a message's type. */
-export function detail(): number | bigint {
-  return detailAt(0);
-}
 
 /** What a family does with the end of one of its waits. */
 export interface Ending<T> {

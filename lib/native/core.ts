@@ -1,9 +1,11 @@
 import { binding } from '../internal/binding.js';
 
 /** What the addon offers besides the families' calls: native/core/environment.cc. */
-export interface Core {
-  /** Names the memory that results are handed over in and the function called when waits have ended. */
-  attach(handOver: Float64Array, onDone: (rows: number, bytes: Buffer | undefined) => void): void;
+interface Core {
+  /** Numbers on their way to a call and back; see below. */
+  block: Float64Array<ArrayBuffer>;
+  /** Names the function that is called when waits have ended and their rows are in the block. */
+  onDone(listener: (rows: number, bytes: Buffer | undefined) => void): void;
   /** True where the wait is gone; false where onDone will tell how it ended. */
   cancelWait(ticket: number): boolean;
   /** Copies what the last call received but had no room for. */
@@ -15,3 +17,31 @@ export interface Core {
 }
 
 export const core = binding as Core;
+
+/** Arguments of the calls whose speed counts: reading a number out of a JavaScript value costs C++ more than the kernel. */
+export const block = core.block;
+const wide = new BigInt64Array(block.buffer);
+
+// The layout of native/core/arguments.h and environment.h.
+const MOST_ARGUMENTS = 8;
+const DETAIL_SLOT = 2 * MOST_ARGUMENTS;
+export const ROW_SLOT = DETAIL_SLOT + 2;
+
+/** Below every -errno: the argument was no Uint8Array, or one over a detached buffer. */
+export const NOT_BYTES = -4094;
+
+/** An argument that is a C long. */
+export function setLong(slot: number, value: number | bigint): void {
+  if (typeof value === 'number') {
+    block[slot] = value;
+  } else {
+    block[slot] = NaN;
+    wide[MOST_ARGUMENTS + slot] = value;
+  }
+}
+
+/** What a call brought besides its result, such as a message's type: a bigint where a number can't hold it. */
+export function detail(slot = DETAIL_SLOT): number | bigint {
+  const value = block[slot] as number;
+  return Number.isNaN(value) ? (wide[slot + 1] as bigint) : value;
+}

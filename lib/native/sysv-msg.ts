@@ -1,35 +1,106 @@
 import { binding } from '../internal/binding.js';
 import type { msginfo, msqid_ds } from '../sys/sysv-msg.js';
+import { block, setLong } from './core.js';
 
-type Send = [msqid: number, mtype: number | bigint, mtext: Uint8Array, flags: number];
-type Receive = [
-  msqid: number,
-  into: Uint8Array,
-  offset: number,
-  size: number,
-  mtype: number | bigint,
-  flags: number,
-];
-type Limits = [timeout: number, spin: number];
-
-/** Results are -errno where a call failed; a …Later call gives minus its ticket where it has to wait. */
-interface SysvMsg {
-  msgget(key: number, flags: number): number;
-  msgsnd(...call: Send): number;
-  msgsndWithin(...call: [...Send, ...Limits]): number;
-  msgsndLater(...call: [...Send, spin: number]): number;
-  msgrcv(...call: Receive): number;
-  msgrcvWithin(...call: [...Receive, ...Limits]): number;
-  msgrcvLater(...call: [...Receive, spin: number]): number;
-  msgctl(
+/** native/sysv-msg.cc. Numbers of msgsnd and msgrcv come through the block. */
+interface Addon {
+  msgget: (key: number, flags: number) => number;
+  msgsnd: (mtext: Uint8Array) => number;
+  msgsndWithin: (mtext: Uint8Array) => number;
+  msgsndLater: (mtext: Uint8Array) => number;
+  msgrcv: (into: Uint8Array) => number;
+  msgrcvWithin: (into: Uint8Array) => number;
+  msgrcvLater: (into: Uint8Array) => number;
+  msgctl: (
     msqid: number,
     cmd: number,
-  ): (msqid_ds & { id?: number }) | (msginfo & { maxid: number }) | number | undefined;
-  msgctlSet(msqid: number, uid: number, gid: number, mode: number, qbytes: number | bigint): number;
+  ) => (msqid_ds & { id?: number }) | (msginfo & { maxid: number }) | number | undefined;
+  msgctlSet: (msqid: number, uid: number, gid: number, mode: number, qbytes: number | bigint) => number;
   constants: Record<
     'MSG_NOERROR' | 'MSG_EXCEPT' | 'MSG_COPY' | 'MSG_STAT' | 'MSG_INFO' | 'MSG_STAT_ANY',
     number
   >;
 }
 
-export const native = binding as SysvMsg;
+const addon = binding as Addon;
+
+/** What msgrcv is to take, and where it is to be put. */
+export interface Receive {
+  /** The most bytes to take; negative for as many as the memory has. */
+  size: number;
+  type: number | bigint;
+  flags: number;
+}
+
+function prepareSend(msqid: number, type: number | bigint, flags: number): void {
+  block[0] = msqid;
+  setLong(1, type);
+  block[2] = flags;
+}
+
+function prepareReceive(msqid: number, { size, type, flags }: Receive, offset: number): void {
+  block[0] = msqid;
+  setLong(1, type);
+  block[2] = flags;
+  block[3] = size;
+  block[4] = offset;
+}
+
+/** Results are -errno where a call failed. A …Later call gives minus a ticket where it has to wait. */
+export const native = {
+  constants: addon.constants,
+  msgget: addon.msgget,
+  msgctl: addon.msgctl,
+  msgctlSet: addon.msgctlSet,
+
+  msgsnd(msqid: number, type: number | bigint, text: Uint8Array, flags: number): number {
+    prepareSend(msqid, type, flags);
+    return addon.msgsnd(text);
+  },
+
+  /** Waits at most `timeout` milliseconds (negative: for ever), after `spin` microseconds without sleep. */
+  msgsndWithin(
+    msqid: number,
+    type: number | bigint,
+    text: Uint8Array,
+    timeout: number,
+    spin: number,
+  ): number {
+    prepareSend(msqid, type, 0);
+    block[3] = timeout;
+    block[4] = spin;
+    return addon.msgsndWithin(text);
+  },
+
+  msgsndLater(msqid: number, type: number | bigint, text: Uint8Array, spin: number): number {
+    prepareSend(msqid, type, 0);
+    block[3] = spin;
+    return addon.msgsndLater(text);
+  },
+
+  /** Copies what it takes to into[offset] where that fits; else takeReceived() copies it. */
+  msgrcv(msqid: number, into: Uint8Array, offset: number, call: Receive): number {
+    prepareReceive(msqid, call, offset);
+    return addon.msgrcv(into);
+  },
+
+  msgrcvWithin(
+    msqid: number,
+    into: Uint8Array,
+    offset: number,
+    call: Receive,
+    timeout: number,
+    spin: number,
+  ): number {
+    prepareReceive(msqid, call, offset);
+    block[5] = timeout;
+    block[6] = spin;
+    return addon.msgrcvWithin(into);
+  },
+
+  msgrcvLater(msqid: number, into: Uint8Array, offset: number, call: Receive, spin: number): number {
+    prepareReceive(msqid, call, offset);
+    block[5] = spin;
+    return addon.msgrcvLater(into);
+  },
+};

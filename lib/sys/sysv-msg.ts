@@ -2,7 +2,7 @@
 import { bytes, int, long, memory, object, size, unsigned, type Bytes } from '../internal/arguments.js';
 import { errno, invalidType, IpcError } from '../internal/errors.js';
 import { slab } from '../internal/slab.js';
-import { detail } from '../internal/waiting.js';
+import { detail, NOT_BYTES } from '../native/core.js';
 import { native } from '../native/sysv-msg.js';
 import { IPC_INFO, IPC_SET, IPC_STAT, key as validKey, type ipc_perm } from './sysv-ipc.js';
 
@@ -69,12 +69,9 @@ export function msgget(key: number, msgflg: number): number {
  * @see https://man7.org/linux/man-pages/man2/msgop.2.html
  */
 export function msgsnd(msqid: number, mtype: number | bigint, mtext: Bytes, msgflg = 0): void {
-  const result = native.msgsnd(
-    int(msqid, 'msqid'),
-    long(mtype, 'mtype'),
-    bytes(mtext, 'mtext'),
-    int(msgflg, 'msgflg'),
-  );
+  const text = typeof mtext === 'string' ? Buffer.from(mtext) : mtext;
+  const result = native.msgsnd(int(msqid, 'msqid'), long(mtype, 'mtype'), text, int(msgflg, 'msgflg'));
+  if (result === NOT_BYTES) bytes(mtext, 'mtext');
   if (result < 0) throw new IpcError(result, 'msgsnd', { id: msqid });
 }
 
@@ -114,28 +111,19 @@ export function msgrcv(
   msgflg = 0,
   from?: { mtype?: number | bigint },
 ): number | { mtype: number | bigint; mtext: Buffer } {
+  const call = {
+    size: typeof sizeOrMemory === 'number' ? size(sizeOrMemory, 'msgsz') : -1,
+    type: long(msgtyp, 'msgtyp'),
+    flags: int(msgflg, 'msgflg'),
+  };
   if (typeof sizeOrMemory === 'number') {
-    const length = native.msgrcv(
-      int(msqid, 'msqid'),
-      slab.memory,
-      slab.used,
-      size(sizeOrMemory, 'msgsz'),
-      long(msgtyp, 'msgtyp'),
-      int(msgflg, 'msgflg'),
-    );
+    const length = native.msgrcv(int(msqid, 'msqid'), slab.memory, slab.used, call);
     if (length < 0) throw new IpcError(length, 'msgrcv', { id: msqid });
     return { mtype: detail(), mtext: slab.take(length) };
   }
-  const mtext = memory(sizeOrMemory, 'mtext');
   object(from, 'from');
-  const length = native.msgrcv(
-    int(msqid, 'msqid'),
-    mtext,
-    0,
-    mtext.length,
-    long(msgtyp, 'msgtyp'),
-    int(msgflg, 'msgflg'),
-  );
+  const length = native.msgrcv(int(msqid, 'msqid'), sizeOrMemory, 0, call);
+  if (length === NOT_BYTES) memory(sizeOrMemory, 'mtext');
   if (length < 0) throw new IpcError(length, 'msgrcv', { id: msqid });
   if (from !== undefined) from.mtype = detail();
   return length;

@@ -1,5 +1,5 @@
-// Readers of JavaScript arguments. TypeScript has checked them before: a reader that finds something else gives zero or
-// nothing, which is wrong but never unsafe.
+// Readers of JavaScript arguments. TypeScript has checked them before: a reader that finds
+// something else gives zero or nothing, which is wrong but never unsafe.
 #ifndef UNIX_IPC_CORE_ARGUMENTS_H_
 #define UNIX_IPC_CORE_ARGUMENTS_H_
 
@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 namespace unix_ipc {
@@ -54,16 +55,56 @@ struct Bytes {
   size_t size = 0;
 };
 
-inline Bytes ReadBytes(const Napi::CallbackInfo& info, size_t index) {
-  Bytes bytes;
+// False where the value is no Uint8Array, or one over a detached buffer.
+inline bool ReadBytes(napi_env env, napi_value value, Bytes* bytes) {
+  napi_typedarray_type type = napi_int8_array;
+  napi_value buffer = nullptr;
   void* data = nullptr;
-  // Leaves both untouched where the value is no typed array.
-  if (napi_get_typedarray_info(info.Env(), info[index], nullptr, &bytes.size, &data, nullptr,
-                               nullptr) == napi_ok) {
-    bytes.data = static_cast<char*>(data);
+  size_t size = 0;
+  if (napi_get_typedarray_info(env, value, &type, &size, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_uint8_array) {
+    return false;
   }
-  return bytes;
+  *bytes = {static_cast<char*>(data), size};
+  if (size > 0) return true;
+  bool detached = false;
+  napi_get_typedarray_info(env, value, nullptr, nullptr, nullptr, &buffer, nullptr);
+  napi_is_detached_arraybuffer(env, buffer, &detached);
+  return !detached;
 }
+
+// The arguments of a call whose speed counts. Numbers come through the block, memory that both
+// sides see: to take one out of a JavaScript value costs as much as a tenth of a short system call.
+class FastArguments {
+ public:
+  // How many numbers there may be. Where one is NaN, the integer is `kMost` slots further on, as an
+  // int64.
+  static constexpr size_t kMost = 8;
+
+  FastArguments(const double* block, Bytes bytes) : block_(block), bytes_(bytes) {}
+
+  int Int(size_t index) const { return static_cast<int>(block_[index]); }
+  double Double(size_t index) const { return block_[index]; }
+
+  int64_t Long(size_t index) const {
+    double value = block_[index];
+    if (value == value) return static_cast<int64_t>(value);
+    int64_t wide = 0;
+    memcpy(&wide, &block_[kMost + index], sizeof(wide));
+    return wide;
+  }
+
+  size_t Size(size_t index) const {
+    double value = block_[index];
+    return value > 0 ? static_cast<size_t>(value) : 0;
+  }
+
+  Bytes bytes() const { return bytes_; }
+
+ private:
+  const double* block_;
+  Bytes bytes_;
+};
 
 }  // namespace unix_ipc
 

@@ -12,18 +12,14 @@ namespace unix_ipc {
 
 namespace {
 
-// attach(handOver: Float64Array, onDone: (rows: number, bytes?: Buffer) => void): once, before any other call.
-void Attach(const Napi::CallbackInfo& info) {
+// onDone((rows: number, bytes?: Buffer) => void): what is called when waits have ended. Once,
+// before the first wait.
+void OnDone(const Napi::CallbackInfo& info) {
   Environment* environment = EnvironmentOf(info);
-  constexpr size_t kRows = 1 + WaitEngine::kRecordRows;
-  if (!info[0].IsTypedArray() || !info[1].IsFunction() || environment->immediate != nullptr) return;
-  auto hand_over = info[0].As<Napi::Float64Array>();
-  if (hand_over.ElementLength() < kRows * WaitEngine::kRecordSlots) return;
-  environment->hand_over = Napi::Persistent(hand_over);
-  environment->on_done = Napi::Persistent(info[1].As<Napi::Function>());
-  environment->immediate = hand_over.Data();
+  if (!info[0].IsFunction() || !environment->on_done.IsEmpty()) return;
+  environment->on_done = Napi::Persistent(info[0].As<Napi::Function>());
   environment->waits.Attach(info.Env(), environment->on_done,
-                            hand_over.Data() + WaitEngine::kRecordSlots);
+                            environment->block + Environment::kRowSlot);
 }
 
 // cancelWait(ticket): boolean
@@ -34,12 +30,13 @@ Napi::Value CancelWait(const Napi::CallbackInfo& info) {
 // takeReceived(into: Uint8Array): number, the bytes copied of what the last call received.
 Napi::Value TakeReceived(const Napi::CallbackInfo& info) {
   Environment* environment = EnvironmentOf(info);
-  Bytes into = ReadBytes(info, 0);
+  Bytes into;
+  ReadBytes(info.Env(), info[0], &into);
   size_t size = std::min(into.size, environment->received.size);
   if (size > 0) memcpy(into.data, environment->received.bytes, size);
   environment->received = Received();
   environment->scratch.Trim();
-  return ToResult(info.Env(), static_cast<int64_t>(size));
+  return Result(info.Env(), static_cast<int64_t>(size));
 }
 
 void SetThreadLimit(const Napi::CallbackInfo& info) {
@@ -47,11 +44,11 @@ void SetThreadLimit(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ThreadLimit(const Napi::CallbackInfo& info) {
-  return ToResult(info.Env(), static_cast<int64_t>(EnvironmentOf(info)->waits.thread_limit()));
+  return Result(info.Env(), static_cast<int64_t>(EnvironmentOf(info)->waits.thread_limit()));
 }
 
 Napi::Value BusyThreads(const Napi::CallbackInfo& info) {
-  return ToResult(info.Env(), static_cast<int64_t>(EnvironmentOf(info)->waits.busy_threads()));
+  return Result(info.Env(), static_cast<int64_t>(EnvironmentOf(info)->waits.busy_threads()));
 }
 
 }  // namespace
@@ -59,7 +56,11 @@ Napi::Value BusyThreads(const Napi::CallbackInfo& info) {
 Environment* InitEnvironment(Napi::Env env, Napi::Object exports) {
   auto* environment = new Environment();
   env.SetInstanceData(environment);
-  exports["attach"] = Napi::Function::New<Attach>(env, "attach", environment);
+  auto block = Napi::Float64Array::New(env, Environment::kBlockSlots);
+  environment->block_reference = Napi::Persistent(block);
+  environment->block = block.Data();
+  exports["block"] = block;
+  exports["onDone"] = Napi::Function::New<OnDone>(env, "onDone", environment);
   exports["cancelWait"] = Napi::Function::New<CancelWait>(env, "cancelWait", environment);
   exports["takeReceived"] = Napi::Function::New<TakeReceived>(env, "takeReceived", environment);
   exports["setThreadLimit"] =

@@ -4,6 +4,7 @@
 
 #include <napi.h>
 
+#include "core/arguments.h"
 #include "core/kick.h"
 #include "core/scratch.h"
 #include "core/wait-engine.h"
@@ -20,14 +21,21 @@ struct Environment {
 
   WaitEngine waits;
 
-  // Memory that TypeScript made and nobody else sees, so it is never detached. Row 0 of the immediate results, then
-  // the rows of `waits`.
-  Napi::Reference<Napi::Float64Array> hand_over;
+  // The block: a Float64Array that TypeScript and C++ both write. Only this package has it, so it
+  // is never detached. Its parts: arguments (FastArguments), what a call brought besides its result
+  // (WriteDetail), the rows of `waits`.
+  static constexpr size_t kDetailSlot = 2 * FastArguments::kMost;
+  static constexpr size_t kRowSlot = kDetailSlot + 2;
+  static constexpr size_t kBlockSlots =
+      kRowSlot + WaitEngine::kRecordRows * WaitEngine::kRecordSlots;
+  Napi::Reference<Napi::Float64Array> block_reference;
+  double* block = nullptr;
+
   Napi::FunctionReference on_done;
-  double* immediate = nullptr;
 };
 
-// Adds to `exports` what TypeScript needs of the core: attach, cancelWait, takeReceived, the thread limit, the errors.
+// Adds to `exports` what TypeScript needs of the core: the block, waits, the thread limit, the
+// errors.
 Environment* InitEnvironment(Napi::Env env, Napi::Object exports);
 
 inline Environment* EnvironmentOf(const Napi::CallbackInfo& info) {

@@ -13,7 +13,8 @@ struct Row {
   const char* name;
 };
 
-// EWOULDBLOCK, ENOTSUP and EDEADLOCK are left out: on Linux they are second names of EAGAIN, EOPNOTSUPP and EDEADLK.
+// EWOULDBLOCK, ENOTSUP and EDEADLOCK are left out: on Linux they are second names of EAGAIN,
+// EOPNOTSUPP and EDEADLK.
 #define ROW(name) \
   { name, #name }
 constexpr Row kRows[] = {

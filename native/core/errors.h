@@ -1,4 +1,5 @@
-// What the C library calls each error number: Node's own table lacks ENOMSG, EIDRM, EOWNERDEAD and others.
+// What the C library calls each error number: Node's own table lacks ENOMSG, EIDRM, EOWNERDEAD and
+// others.
 #ifndef UNIX_IPC_CORE_ERRORS_H_
 #define UNIX_IPC_CORE_ERRORS_H_
 

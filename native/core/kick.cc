@@ -18,12 +18,13 @@ namespace {
 constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
 constexpr int64_t kRepeat = 1'000'000;
 
-// Being there is all it does: with no handler the signal would end the process, with SA_RESTART the call would go on.
+// Being there is all it does: with no handler the signal would end the process, with SA_RESTART the
+// call would go on.
 void OnKick(int) {}
 
 int ChooseSignal() {
-  // From the top, because programs that use realtime signals count up from SIGRTMIN. A signal that is not at its
-  // default belongs to somebody.
+  // From the top, because programs that use realtime signals count up from SIGRTMIN. A signal that
+  // is not at its default belongs to somebody.
   for (int signal = SIGRTMAX; signal >= SIGRTMIN; signal--) {
     struct sigaction action = {};
     if (sigaction(signal, nullptr, &action) != 0) continue;

@@ -8,14 +8,16 @@
 
 namespace unix_ipc {
 
-// The realtime signal chosen for kicks, or 0 while none has been needed or where none is free. The first call chooses.
+// The realtime signal chosen for kicks, or 0 while none has been needed or where none is free. The
+// first call chooses.
 int KickSignal();
 
 // Nanoseconds of CLOCK_MONOTONIC.
 int64_t MonotonicNow();
 
-// A kernel timer that kicks the thread that made it. The kernel repeats the kick until it is disarmed: one that falls
-// between the last look at a flag and the system call is lost, the next one is not.
+// A kernel timer that kicks the thread that made it. The kernel repeats the kick until it is
+// disarmed: one that falls between the last look at a flag and the system call is lost, the next
+// one is not.
 class KickTimer {
  public:
   KickTimer() = default;
@@ -23,7 +25,8 @@ class KickTimer {
   KickTimer(const KickTimer&) = delete;
   KickTimer& operator=(const KickTimer&) = delete;
 
-  // Makes the timer for the calling thread. Returns 0 or -errno (EAGAIN: RLIMIT_SIGPENDING, or no free signal).
+  // Makes the timer for the calling thread. Returns 0 or -errno (EAGAIN: RLIMIT_SIGPENDING, or no
+  // free signal).
   int Create();
   // From any thread: now, or at the given time, and every millisecond from then on.
   void Kick() { Arm(0); }

@@ -10,14 +10,18 @@
 namespace unix_ipc {
 
 // An integer result. Most are small; a double costs a little more.
-inline Napi::Value ToResult(Napi::Env env, int64_t result) {
+inline napi_value ToResult(napi_env env, int64_t result) {
   napi_value value = nullptr;
   if (result == static_cast<int32_t>(result)) {
     napi_create_int32(env, static_cast<int32_t>(result), &value);
   } else {
     napi_create_int64(env, result, &value);
   }
-  return Napi::Value(env, value);
+  return value;
+}
+
+inline Napi::Value Result(Napi::Env env, int64_t result) {
+  return Napi::Value(env, ToResult(env, result));
 }
 
 // A 64-bit member of a kernel structure: a bigint only where a number can't hold it exactly.

@@ -27,7 +27,8 @@ class Scratch {
 
   char* data() const { return data_; }
 
-  // Gives an unusually large area back, so that one large message does not hold its memory for ever.
+  // Gives an unusually large area back, so that one large message does not hold its memory for
+  // ever.
   void Trim() {
     if (capacity_ <= kUsual) return;
     free(data_);

@@ -18,9 +18,10 @@ Napi::Value Ftok(const Napi::CallbackInfo& info) {
   errno = 0;
   key_t key = ftok(path.c_str(), ReadInt(info, 1));
   int error = errno;
-  // A device number ending in 0xff and a projId of 0xff make a key of -1 that is none the less a key.
-  if (key == -1 && error != 0) return ToResult(info.Env(), -error);
-  return ToResult(info.Env(), static_cast<uint32_t>(key));
+  // A device number ending in 0xff and a projId of 0xff make a key of -1 that is none the less a
+  // key.
+  if (key == -1 && error != 0) return Result(info.Env(), -error);
+  return Result(info.Env(), static_cast<uint32_t>(key));
 }
 
 }  // namespace

@@ -38,8 +38,8 @@ bool WaitEngine::Open() {
     return false;
   }
   napi_unref_threadsafe_function(env_, wake_);
-  // Hooks run last in, first out. This one must come before the threadsafe function's own, which frees what the wait
-  // threads still use.
+  // Hooks run last in, first out. This one must come before the threadsafe function's own, which
+  // frees what the wait threads still use.
   napi_add_env_cleanup_hook(env_, OnEnvironmentEnd, this);
   return true;
 }
@@ -89,7 +89,8 @@ WaitThread* WaitEngine::Hire() {
   return threads_.back().get();
 }
 
-// Joins the threads that ended for want of work. Wants mutex_ held: a thread that is retired never takes it again.
+// Joins the threads that ended for want of work. Wants mutex_ held: a thread that is retired never
+// takes it again.
 void WaitEngine::Reap() {
   auto retired = std::stable_partition(threads_.begin(), threads_.end(),
                                        [](const auto& thread) { return !thread->retired(); });
@@ -198,7 +199,8 @@ void WaitEngine::Shutdown() {
     std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
     for (auto& thread : threads_) thread->Stop();
-    // The threads leave the engine's list, not the engine: they are joined without the lock, which they need to end.
+    // The threads leave the engine's list, not the engine: they are joined without the lock, which
+    // they need to end.
     threads.swap(threads_);
   }
   for (auto& thread : threads) thread->Join();

@@ -1,5 +1,6 @@
-// The blocking engine: promises for system calls that have no descriptor to poll. ARCHITECTURE.md tells the life of one
-// wait. All public methods belong to the JavaScript thread of one environment.
+// The blocking engine: promises for system calls that have no descriptor to poll. ARCHITECTURE.md
+// tells the life of one wait. All public methods belong to the JavaScript thread of one
+// environment.
 #ifndef UNIX_IPC_CORE_WAIT_ENGINE_H_
 #define UNIX_IPC_CORE_WAIT_ENGINE_H_
 
@@ -28,8 +29,8 @@ class WaitEngine {
   static constexpr int64_t kFirstTicket = 4096;
   static constexpr int64_t kNoThread = -4095;
 
-  // A row of the records: ticket, result, where its bytes begin in the batch, how many, detail (NaN: see below), and
-  // the detail as int64 where a double could not hold it.
+  // A row of the records: ticket, result, where its bytes begin in the batch, how many, detail
+  // (NaN: see below), and the detail as int64 where a double could not hold it.
   static constexpr size_t kRecordSlots = 6;
   static constexpr size_t kRecordRows = 128;
 
@@ -38,15 +39,17 @@ class WaitEngine {
   WaitEngine(const WaitEngine&) = delete;
   WaitEngine& operator=(const WaitEngine&) = delete;
 
-  // `on_done(rows, bytes)` is called on the event loop whenever `rows` rows of `records` have been filled.
+  // `on_done(rows, bytes)` is called on the event loop whenever `rows` rows of `records` have been
+  // filled.
   void Attach(napi_env env, napi_ref on_done, double* records);
 
-  // Whether an earlier wait for the same thing has not been answered yet: a new one must stand in line behind it.
+  // Whether an earlier wait for the same thing has not been answered yet: a new one must stand in
+  // line behind it.
   bool Occupied(const LaneKey& key) const;
   // Returns the wait's ticket, or kNoThread where it would need a thread more than there may be.
   int64_t Start(std::unique_ptr<Wait> wait);
-  // True: it stood in line and is gone. False: it is being answered; on_done will tell how it ended (-ECANCELED or,
-  // where the call was faster, its result).
+  // True: it stood in line and is gone. False: it is being answered; on_done will tell how it ended
+  // (-ECANCELED or, where the call was faster, its result).
   bool Cancel(int64_t ticket);
 
   void set_thread_limit(size_t limit) { thread_limit_ = limit; }

@@ -12,7 +12,8 @@ namespace unix_ipc {
 
 namespace {
 
-// A call and a signal frame need little; the C library also keeps the thread-local data of the whole process there.
+// A call and a signal frame need little; the C library also keeps the thread-local data of the
+// whole process there.
 constexpr size_t kStackSize = 256 * 1024;
 constexpr std::chrono::seconds kIdleTime(5);
 // A line that never empties must not keep what is done from JavaScript.
@@ -24,7 +25,8 @@ bool WaitThread::Start() {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, kStackSize);
-  // The new thread inherits this mask: the program's signals are for its other threads, even at the first instruction.
+  // The new thread inherits this mask: the program's signals are for its other threads, even at the
+  // first instruction.
   sigset_t all;
   sigset_t previous;
   sigfillset(&all);
@@ -73,8 +75,8 @@ void WaitThread::Run() {
 
 // False when the thread is to end: the engine stops, or nothing came for a while.
 bool WaitThread::AwaitLane(Lock* lock) {
-  bool in_time = work_.wait_for(*lock, kIdleTime,
-                                [this] { return lane_ != nullptr || engine_->stopping_; });
+  bool in_time =
+      work_.wait_for(*lock, kIdleTime, [this] { return lane_ != nullptr || engine_->stopping_; });
   if (engine_->stopping_) return false;
   if (in_time) return true;
   auto& idle = engine_->idle_;
@@ -97,8 +99,8 @@ void WaitThread::ServeLane(Lock* lock) {
     Received received = result >= 0 ? wait->Take(result, scratch_) : Received();
     lock->lock();
     current_ = nullptr;
-    // Under the lock, so that a kick meant for this wait is never armed for the next one. A kick already on its way
-    // interrupts at most one call, which is then made again.
+    // Under the lock, so that a kick meant for this wait is never armed for the next one. A kick
+    // already on its way interrupts at most one call, which is then made again.
     if (std::exchange(kicked_, false)) timer_.Disarm();
     engine_->Put(std::move(wait), result, received);
     scratch_.Trim();
@@ -112,8 +114,8 @@ void WaitThread::ServeLane(Lock* lock) {
   lane_.reset();
   engine_->idle_.push_back(this);
   if (std::exchange(unannounced_, 0) == 0) return;
-  // Not under the lock: the event loop may run at once, on this very core, and want it. In the meantime it may well
-  // have given this thread its next lane.
+  // Not under the lock: the event loop may run at once, on this very core, and want it. In the
+  // meantime it may well have given this thread its next lane.
   lock->unlock();
   engine_->Wake();
   lock->lock();

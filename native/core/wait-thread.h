@@ -1,4 +1,5 @@
-// A thread that makes system calls which wait. It belongs to one engine and serves one lane at a time.
+// A thread that makes system calls which wait. It belongs to one engine and serves one lane at a
+// time.
 #ifndef UNIX_IPC_CORE_WAIT_THREAD_H_
 #define UNIX_IPC_CORE_WAIT_THREAD_H_
 
@@ -22,7 +23,8 @@ class WaitThread {
   WaitThread(const WaitThread&) = delete;
   WaitThread& operator=(const WaitThread&) = delete;
 
-  // Called by the engine on the JavaScript thread. Serve, Cancel and Stop want the engine's mutex held.
+  // Called by the engine on the JavaScript thread. Serve, Cancel and Stop want the engine's mutex
+  // held.
   bool Start();
   void Serve(std::shared_ptr<Lane> lane);
   void Cancel(Wait* wait);

@@ -47,7 +47,8 @@ class Wait;
 struct Lane;
 using WaitList = std::list<std::unique_ptr<Wait>>;
 
-// One pending call. The engine owns it: first a lane's line, then the thread that serves the lane, then the outbox.
+// One pending call. The engine owns it: first a lane's line, then the thread that serves the lane,
+// then the outbox.
 class Wait {
  public:
   virtual ~Wait() = default;
@@ -69,8 +70,8 @@ class Wait {
 
   int64_t ticket_ = 0;
   Lane* lane_ = nullptr;
-  WaitList::iterator place_;       // in the line, while queued
-  State state_ = State::kQueued;   // guarded by the engine's mutex
+  WaitList::iterator place_;      // in the line, while queued
+  State state_ = State::kQueued;  // guarded by the engine's mutex
   std::atomic<bool> cancelled_{false};
 };
 

@@ -1,15 +1,19 @@
 // Makes three JavaScript functions of one description of a call that can wait.
 //
-// A description is a copyable class with
+// A description is a class that can be moved, with
 //   static constexpr char kName[];           its C name
-//   static constexpr size_t kArguments;      how many arguments the constructor reads
-//   explicit Call(const Napi::CallbackInfo& info);
+//   static constexpr size_t kArguments;      how many numbers the constructor reads
+//   explicit Call(const FastArguments&);
 //   LaneKey Key() const;                     calls with equal keys compete for the same thing
 //   ssize_t Attempt(Blocking, Scratch*);     one system call: its result or -errno
 //   bool WouldBlock(ssize_t result) const;   whether kNo failed only because it must not wait
-//   Received Take(ssize_t, const Scratch&) const;   what a call that succeeded left in the scratch area
-//   Bytes into() const;                      where the caller on the JavaScript thread wants that
-//   void Own();                              copies what it points to, because it outlives the JavaScript call
+//   Received Take(ssize_t, const Scratch&) const;   what a call that succeeded left in the scratch
+//   area Bytes into() const;                      where the caller on the JavaScript thread wants
+//   that void Own();                              copies what it points to, because it outlives the
+//   JavaScript call
+//
+// The functions take one argument, a Uint8Array, and the numbers from the block. They return an
+// integer: the result, -errno, kNotBytes, or what WaitEngine::Start gives.
 #ifndef UNIX_IPC_CORE_WAITABLE_H_
 #define UNIX_IPC_CORE_WAITABLE_H_
 
@@ -31,11 +35,14 @@ namespace unix_ipc {
 template <typename Call>
 class Waitable {
  public:
+  // Below every -errno: the argument is no Uint8Array, or its buffer is detached.
+  static constexpr int64_t kNotBytes = -4094;
+
   static void Export(Napi::Env env, Napi::Object exports, Environment* environment) {
     std::string name(Call::kName);
-    exports[name] = Napi::Function::New<Now>(env, Call::kName, environment);
-    exports[name + "Within"] = Napi::Function::New<Within>(env, Call::kName, environment);
-    exports[name + "Later"] = Napi::Function::New<Later>(env, Call::kName, environment);
+    Export(env, exports, name, Function<Now>, environment);
+    Export(env, exports, name + "Within", Function<Within>, environment);
+    Export(env, exports, name + "Later", Function<Later>, environment);
   }
 
  private:
@@ -55,33 +62,49 @@ class Waitable {
     Call call_;
   };
 
-  // call(...arguments): the call itself, waiting or not as its own flags say.
-  static Napi::Value Now(const Napi::CallbackInfo& info) {
-    Environment* environment = EnvironmentOf(info);
-    Call call(info);
-    return Deliver(info, call, call.Attempt(Blocking::kYes, &environment->scratch));
+  static void Export(Napi::Env env, Napi::Object exports, const std::string& name,
+                     napi_callback function, Environment* environment) {
+    napi_value value = nullptr;
+    napi_create_function(env, name.c_str(), name.size(), function, environment, &value);
+    exports[name] = value;
   }
 
-  // callWithin(...arguments, timeout, spin): waits at most `timeout` milliseconds (negative: for ever), without
-  // sleeping for the first `spin` microseconds. -ETIMEDOUT when the time is over.
-  static Napi::Value Within(const Napi::CallbackInfo& info) {
-    Call call(info);
-    double timeout = ReadDouble(info, Call::kArguments);
-    double spin = ReadDouble(info, Call::kArguments + 1);
-    return Deliver(info, call, AttemptWithin(EnvironmentOf(info), &call, timeout, spin));
+  // In the plain C interface, which is a little faster than CallbackInfo.
+  template <int64_t (*Variant)(Environment*, Call*)>
+  static napi_value Function(napi_env env, napi_callback_info info) {
+    napi_value argument = nullptr;
+    size_t count = 1;
+    void* data = nullptr;
+    napi_get_cb_info(env, info, &count, &argument, nullptr, &data);
+    auto* environment = static_cast<Environment*>(data);
+    Bytes bytes;
+    if (!ReadBytes(env, argument, &bytes)) return ToResult(env, kNotBytes);
+    Call call(FastArguments(environment->block, bytes));
+    return ToResult(env, Variant(environment, &call));
   }
 
-  // callLater(...arguments, spin): the result where there is one at once, else minus the ticket of a wait.
-  static Napi::Value Later(const Napi::CallbackInfo& info) {
-    Environment* environment = EnvironmentOf(info);
-    Call call(info);
-    if (!environment->waits.Occupied(call.Key())) {
-      ssize_t result = Spin(environment, &call, ReadDouble(info, Call::kArguments));
-      if (!call.WouldBlock(result)) return Deliver(info, call, result);
+  // call: the call itself, waiting or not as its own flags say.
+  static int64_t Now(Environment* environment, Call* call) {
+    return Deliver(environment, *call, call->Attempt(Blocking::kYes, &environment->scratch));
+  }
+
+  // callWithin, with two more numbers: waits at most `timeout` milliseconds (negative: for ever),
+  // without sleeping for the first `spin` microseconds. -ETIMEDOUT when the time is over.
+  static int64_t Within(Environment* environment, Call* call) {
+    double timeout = environment->block[Call::kArguments];
+    double spin = environment->block[Call::kArguments + 1];
+    return Deliver(environment, *call, AttemptWithin(environment, call, timeout, spin));
+  }
+
+  // callLater, with `spin`: the result where there is one at once, else minus the ticket of a wait.
+  static int64_t Later(Environment* environment, Call* call) {
+    if (!environment->waits.Occupied(call->Key())) {
+      ssize_t result = Spin(environment, call, environment->block[Call::kArguments]);
+      if (!call->WouldBlock(result)) return Deliver(environment, *call, result);
     }
-    call.Own();
-    int64_t ticket = environment->waits.Start(std::make_unique<Pending>(std::move(call)));
-    return ToResult(info.Env(), ticket > 0 ? -ticket : ticket);
+    call->Own();
+    int64_t ticket = environment->waits.Start(std::make_unique<Pending>(std::move(*call)));
+    return ticket > 0 ? -ticket : ticket;
   }
 
   // Tries at least once, then again and again for `spin` microseconds.
@@ -120,11 +143,10 @@ class Waitable {
     return result;
   }
 
-  static Napi::Value Deliver(const Napi::CallbackInfo& info, const Call& call, ssize_t result) {
-    if (result < 0) return ToResult(info.Env(), result);
-    Environment* environment = EnvironmentOf(info);
+  static int64_t Deliver(Environment* environment, const Call& call, ssize_t result) {
+    if (result < 0) return result;
     Received received = call.Take(result, environment->scratch);
-    WaitEngine::WriteDetail(environment->immediate, received.detail);
+    WaitEngine::WriteDetail(environment->block + Environment::kDetailSlot, received.detail);
     environment->received = received;
     Bytes into = call.into();
     // What does not fit stays for takeReceived: the kernel has given it away already.
@@ -133,7 +155,7 @@ class Waitable {
       environment->received = Received();
       environment->scratch.Trim();
     }
-    return ToResult(info.Env(), result);
+    return result;
   }
 };
 
