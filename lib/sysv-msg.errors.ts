@@ -83,6 +83,14 @@ function controlReason(result: number, id: number, maxBytes: number | undefined)
   return `only the owner or creator of queue ${id} may do that${belongs(queue)}`;
 }
 
+/**
+ * The error of a call that waited. The kernel gives EIDRM to those asleep in it when the queue goes; one that stood in
+ * line behind them waited just as long, but is made when the queue is gone and gets EINVAL.
+ */
+export function whileWaiting(result: number, id: number): number {
+  return result === errno('EINVAL') && find(id) === undefined ? errno('EIDRM') : result;
+}
+
 function reason(result: number, id: number): string | undefined {
   switch (result) {
     case errno('EACCES'):

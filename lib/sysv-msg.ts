@@ -10,14 +10,14 @@ import {
   type Bytes,
 } from './internal/arguments.js';
 import { codec, decode, encode, type Codec, type CodecOption } from './internal/codec.js';
-import { errno, invalidState, invalidType, IpcError, outOfRange } from './internal/errors.js';
+import { errno, invalidState, invalidType, invalidValue, IpcError, outOfRange } from './internal/errors.js';
 import { Iteration } from './internal/iteration.js';
 import { slab } from './internal/slab.js';
 import { resolveKey, type Key } from './internal/sysv-key.js';
 import { turn, turnIsDue, Waits, type WaitOptions } from './internal/waiting.js';
 import { detail } from './native/core.js';
 import { native, type Receive } from './native/sysv-msg.js';
-import { explainGet, explainReceive, explainSend, explainControl } from './sysv-msg.errors.js';
+import { explainGet, explainReceive, explainSend, explainControl, whileWaiting } from './sysv-msg.errors.js';
 import { IPC_CREAT, IPC_EXCL, IPC_NOWAIT, IPC_RMID, IPC_SET } from './sys/sysv-ipc.js';
 import { MSG_COPY, MSG_EXCEPT, msgctl, MSG_NOERROR, type msqid_ds_changes } from './sys/sysv-msg.js';
 import * as table from './sysv-msg.table.js';
@@ -149,6 +149,8 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   #closed = false;
   /** msg_qbytes, when it was last looked at. */
   #capacity: number | undefined;
+  /** Of a message that was taken in a batch but can't be decoded. */
+  #postponed: { error: unknown } | undefined;
 
   private constructor(id: number, key: number, codec: Codec<T>, spin: number) {
     this.id = id;
@@ -295,6 +297,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
         syscall: 'msgsnd',
         settle: () => undefined,
         explain: (result) => explainSend(result, this.id, length),
+        late: (result) => whileWaiting(result, this.id),
       },
       waiting,
     );
@@ -315,6 +318,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   receiveSync(options?: SysvReceiveOptions & { timeout?: number | undefined }): SysvMessage<T> {
     const call = this.#receiveCall(options);
     const limit = options === undefined ? undefined : timeLimit(options.timeout);
+    this.#throwPostponed();
     const length =
       limit === undefined && this.#spin === 0
         ? native.msgrcv(this.id, slab.memory, slab.used, call)
@@ -330,7 +334,9 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
    * @throws IpcError as receiveSync()
    */
   tryReceive(options?: SysvReceiveOptions): SysvMessage<T> | undefined {
-    return this.#tryReceive(this.#receiveCall(options));
+    const call = this.#receiveCall(options);
+    this.#throwPostponed();
+    return this.#tryReceive(call);
   }
 
   /**
@@ -361,6 +367,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   tryReceiveMany(max: number, options?: SysvReceiveOptions): SysvMessage<T>[] {
     count(max);
     const call = this.#receiveCall(options);
+    this.#throwPostponed();
     const first = this.#tryReceive(call);
     return first === undefined ? [] : this.#andMore(first, max, call);
   }
@@ -392,15 +399,14 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   messages(options?: SysvReceiveOptions & WaitOptions): AsyncIterableIterator<SysvMessage<T>> {
     const call = this.#receiveCall(options);
     const waiting = waitOptions(options);
-    const isClosed = (): boolean => this.#closed;
+    const waits = new Waits(this.#waits);
     return new Iteration({
       next: () => {
         waiting.signal?.throwIfAborted();
-        return this.#receive(call, waiting);
+        return this.#receive(call, waiting, waits);
       },
-      get closed() {
-        return isClosed();
-      },
+      isOver: () => this.#closed,
+      cancel: () => waits.cancelAll((syscall) => new IpcError(ECANCELED, syscall)),
     });
   }
 
@@ -486,18 +492,14 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
 
   #receiveCall(options: SysvReceiveOptions | undefined): Receive {
     this.#checkOpen();
-    if (options === undefined) return ANY;
-    const {
-      type = 0,
-      except = false,
-      maxBytes,
-      truncate = false,
-    } = object(options, 'options') as SysvReceiveOptions;
-    let flags = 0;
-    if (boolean(except, 'options.except')) flags |= MSG_EXCEPT;
-    if (boolean(truncate, 'options.truncate')) flags |= MSG_NOERROR;
-    const most = maxBytes === undefined ? ANY_SIZE : size(maxBytes, 'options.maxBytes');
-    return { size: most, type: long(type, 'options.type'), flags };
+    return options === undefined ? ANY : receiveOptions(options);
+  }
+
+  #throwPostponed(): void {
+    const postponed = this.#postponed;
+    if (postponed === undefined) return;
+    this.#postponed = undefined;
+    throw postponed.error;
   }
 
   #tryReceive(call: Receive): SysvMessage<T> | undefined {
@@ -508,7 +510,12 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     throw explainReceive(length, this.id, call.size);
   }
 
-  #receive(call: Receive, waiting: WaitOptions): SysvMessage<T> | Promise<SysvMessage<T>> {
+  #receive(
+    call: Receive,
+    waiting: WaitOptions,
+    waits = this.#waits,
+  ): SysvMessage<T> | Promise<SysvMessage<T>> {
+    this.#throwPostponed();
     const started = native.msgrcvLater(this.id, slab.memory, slab.used, call, this.#spin);
     if (started >= 0) {
       const message = this.#message(detail(), slab.take(started));
@@ -518,8 +525,9 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
       syscall: 'msgrcv',
       settle: (_result: number, type: number | bigint, data: Buffer) => this.#message(type, data),
       explain: (result: number) => explainReceive(result, this.id, call.size),
+      late: (result: number) => whileWaiting(result, this.id),
     };
-    return this.#waits.add(started, ending, waiting).promise;
+    return waits.add(started, ending, waiting).promise;
   }
 
   #message(type: number | bigint, data: Buffer): SysvMessage<T> {
@@ -529,23 +537,41 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   #andMore(first: SysvMessage<T>, max: number, call: Receive): SysvMessage<T>[] {
     const messages = [first];
     while (messages.length < max) {
-      const next = this.#another(call, messages);
+      const next = this.#another(call);
       if (next === undefined) break;
       messages.push(next);
     }
     return messages;
   }
 
-  // What was taken before must not be lost with an error: the call's own is the next call's to report, one of the codec
-  // carries it.
-  #another(call: Receive, messages: SysvMessage<T>[]): SysvMessage<T> | undefined {
+  // What was taken before must not be lost with an error. A failed call fails again when it is made next; a message that
+  // can't be decoded has been taken, and its error waits for the next call.
+  #another(call: Receive): SysvMessage<T> | undefined {
     try {
       return this.#tryReceive(call);
     } catch (error) {
-      if (error instanceof IpcError) return undefined;
-      throw Object.assign(error as Error, { messages });
+      if (!(error instanceof IpcError)) this.#postponed = { error };
+      return undefined;
     }
   }
+}
+
+function receiveOptions(options: SysvReceiveOptions): Receive {
+  const {
+    type = 0,
+    except = false,
+    maxBytes,
+    truncate = false,
+  } = object(options, 'options') as SysvReceiveOptions;
+  let flags = 0;
+  if (boolean(except, 'options.except')) flags |= MSG_EXCEPT;
+  if (boolean(truncate, 'options.truncate')) {
+    if (maxBytes === undefined)
+      throw invalidValue('options.truncate', 'needs maxBytes, the length to cut to');
+    flags |= MSG_NOERROR;
+  }
+  const most = maxBytes === undefined ? ANY_SIZE : size(maxBytes, 'options.maxBytes');
+  return { size: most, type: long(type, 'options.type'), flags };
 }
 
 function handleOptions<T>(coding: unknown, spin: unknown): [Codec<T>, number] {

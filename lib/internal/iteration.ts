@@ -2,12 +2,15 @@
 export interface Source<T extends object> {
   /** The next value, or a promise of it where it is not there yet. */
   next(): T | Promise<T>;
-  readonly closed: boolean;
+  /** Whether the object was closed: the iteration ends with it. */
+  isOver(): boolean;
+  /** Gives up what next() waits for. */
+  cancel(): void;
 }
 
 /**
- * Asks its source for a value only when it is asked itself, so that nothing taken is lost where a loop ends. Ends when the
- * source is closed. Written by hand: an async generator needs three turns of the microtask queue for every value.
+ * Asks its source for a value only when it is asked itself, so that nothing taken is lost where a loop ends. Written by
+ * hand: an async generator needs three turns of the microtask queue for every value.
  */
 export class Iteration<T extends object> implements AsyncIterableIterator<T> {
   readonly #source: Source<T>;
@@ -18,7 +21,7 @@ export class Iteration<T extends object> implements AsyncIterableIterator<T> {
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
-    if (this.#done || this.#source.closed) return this.return();
+    if (this.#done || this.#source.isOver()) return this.return();
     try {
       const value = this.#source.next();
       if (!(value instanceof Promise)) return Promise.resolve({ value, done: false });
@@ -33,6 +36,7 @@ export class Iteration<T extends object> implements AsyncIterableIterator<T> {
 
   return(): Promise<IteratorResult<T, undefined>> {
     this.#done = true;
+    this.#source.cancel();
     return Promise.resolve({ value: undefined, done: true });
   }
 
@@ -41,8 +45,9 @@ export class Iteration<T extends object> implements AsyncIterableIterator<T> {
   }
 
   #fail(error: unknown): Promise<IteratorResult<T, undefined>> {
+    // What waited when the iteration was ended, or its source closed, was cancelled by that.
+    const ended = this.#done || this.#source.isOver();
     this.#done = true;
-    // What waited when the source was closed has been cancelled by that.
-    return this.#source.closed ? this.return() : Promise.reject(error);
+    return ended ? Promise.resolve({ value: undefined, done: true }) : Promise.reject(error);
   }
 }

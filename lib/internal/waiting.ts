@@ -46,6 +46,8 @@ export interface Ending<T> {
   settle(result: number, detail: number | bigint, data: Buffer): T;
   /** Makes the error of a call that failed. */
   explain(result: number): Error;
+  /** What such a failure means where the call has waited before. */
+  late(result: number): number;
 }
 
 interface PendingWait {
@@ -116,7 +118,7 @@ class Wait<T> implements PendingWait, Waiting<T> {
       return;
     }
     try {
-      if (result < 0) throw this.#ending.explain(result);
+      if (result < 0) throw this.#ending.explain(this.#ending.late(result));
       this.#resolve(this.#ending.settle(result, detail, data));
     } catch (error) {
       this.#reject(error);
@@ -171,16 +173,21 @@ function offAbort(signal: AbortSignal, wait: Wait<unknown>): void {
   aborts.delete(signal);
 }
 
-/** The waits of one object, which end with it. */
+/** The waits of one object, or of one part of it, which end with it. */
 export class Waits {
   readonly #waits = new Set<Wait<unknown>>();
+  readonly #whole: Waits | undefined;
+
+  constructor(whole?: Waits) {
+    this.#whole = whole;
+  }
 
   /** Makes a promise of what a …Later call gave: minus a ticket, or the -errno of a call that failed at once. */
   add<T>(started: number, ending: Ending<T>, options: WaitOptions): Waiting<T> {
     if (started === NO_THREAD) return failed(tooManyWaits());
     if (started > -FIRST_TICKET) return failed(ending.explain(started));
     const wait = new Wait(this, -started, ending, options);
-    this.#waits.add(wait as Wait<unknown>);
+    this.#keep(wait as Wait<unknown>);
     pending.set(-started, wait);
     return wait;
   }
@@ -191,6 +198,12 @@ export class Waits {
 
   delete(wait: object): void {
     this.#waits.delete(wait as Wait<unknown>);
+    this.#whole?.delete(wait);
+  }
+
+  #keep(wait: Wait<unknown>): void {
+    this.#waits.add(wait);
+    if (this.#whole !== undefined) this.#whole.#keep(wait);
   }
 }
 

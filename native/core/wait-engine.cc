@@ -77,12 +77,12 @@ int64_t WaitEngine::Start(std::unique_ptr<Wait> wait) {
 
 // Returns an idle thread or a new one.
 WaitThread* WaitEngine::Hire() {
+  if (threads_.size() - idle_.size() >= thread_limit_) return nullptr;
   if (!idle_.empty()) {
     WaitThread* thread = idle_.back();
     idle_.pop_back();
     return thread;
   }
-  if (threads_.size() >= thread_limit_) return nullptr;
   auto thread = std::make_unique<WaitThread>(this);
   if (!thread->Start()) return nullptr;
   threads_.push_back(std::move(thread));
