@@ -7,6 +7,7 @@
         "native/core/environment.cc",
         "native/core/errors.cc",
         "native/core/kick.cc",
+        "native/core/loop-waker.cc",
         "native/core/sysv-ipc.cc",
         "native/core/wait-engine.cc",
         "native/core/wait-thread.cc",

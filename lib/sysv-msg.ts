@@ -14,7 +14,7 @@ import { errno, invalidState, invalidType, invalidValue, IpcError, outOfRange } 
 import { Iteration } from './internal/iteration.js';
 import { slab } from './internal/slab.js';
 import { resolveKey, type Key } from './internal/sysv-key.js';
-import { turn, turnIsDue, Waits, type WaitOptions } from './internal/waiting.js';
+import { promise, turn, turnIsDue, Waits, type WaitOptions } from './internal/waiting.js';
 import { detail } from './native/core.js';
 import { native, type Receive } from './native/sysv-msg.js';
 import { explainGet, explainReceive, explainSend, explainControl, whileWaiting } from './sysv-msg.errors.js';
@@ -281,32 +281,8 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
    *
    * @throws IpcError as sendSync(), but never EINTR; ECANCELED where the object is closed meanwhile
    */
-  async send(data: T | Payload<T>, options?: SysvSendOptions & WaitOptions): Promise<void> {
-    const type = sendType(options);
-    const waiting = waitOptions(options);
-    const text = this.#encode(data);
-    const started = native.msgsndLater(this.id, type, text, this.#spin);
-    if (started === 0) {
-      if (turnIsDue()) await turn();
-      return;
-    }
-    const { length } = text;
-    const wait = this.#waits.add(
-      started,
-      {
-        syscall: 'msgsnd',
-        settle: () => undefined,
-        explain: (result) => explainSend(result, this.id, length),
-        late: (result) => whileWaiting(result, this.id),
-      },
-      waiting,
-    );
-    try {
-      this.#checkFits(length);
-    } catch (error) {
-      wait.cancel(error);
-    }
-    await wait.promise;
+  send(data: T | Payload<T>, options?: SysvSendOptions & WaitOptions): Promise<void> {
+    return promise(() => this.#send(data, options));
   }
 
   /**
@@ -345,8 +321,8 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
    *
    * @throws IpcError as receiveSync(), but never EINTR; ECANCELED where the object is closed meanwhile
    */
-  async receive(options?: SysvReceiveOptions & WaitOptions): Promise<SysvMessage<T>> {
-    return this.#receive(this.#receiveCall(options), waitOptions(options));
+  receive(options?: SysvReceiveOptions & WaitOptions): Promise<SysvMessage<T>> {
+    return promise(() => this.#receive(this.#receiveCall(options), waitOptions(options)));
   }
 
   /**
@@ -471,6 +447,31 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #send(data: T | Payload<T>, options: (SysvSendOptions & WaitOptions) | undefined): void | Promise<void> {
+    const type = sendType(options);
+    const waiting = waitOptions(options);
+    const text = this.#encode(data);
+    const started = native.msgsndLater(this.id, type, text, this.#spin);
+    if (started === 0) return turnIsDue() ? turn() : undefined;
+    const { length } = text;
+    const wait = this.#waits.add(
+      started,
+      {
+        syscall: 'msgsnd',
+        settle: () => undefined,
+        explain: (result) => explainSend(result, this.id, length),
+        late: (result) => whileWaiting(result, this.id),
+      },
+      waiting,
+    );
+    try {
+      this.#checkFits(length);
+    } catch (error) {
+      wait.cancel(error);
+    }
+    return wait.promise;
   }
 
   #checkOpen(): void {

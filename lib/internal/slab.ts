@@ -17,21 +17,23 @@ class Slab {
   /** The Buffer over the `size` bytes that a call has just received into `memory` at `used`. */
   take(size: number): Buffer {
     if (size === 0) return EMPTY;
+    const fitted = size <= SIZE - this.used;
+    const data = this.reserve(size);
+    if (!fitted) core.takeReceived(data);
+    return data;
+  }
+
+  /** A Buffer of `size` bytes to receive into. */
+  reserve(size: number): Buffer {
+    if (size > SIZE - this.used) {
+      if (size > LARGE) return Buffer.allocUnsafeSlow(size);
+      this.memory = this.#make();
+      this.used = 0;
+    }
     const start = this.used;
-    if (size <= SIZE - start) {
-      // Typed arrays of 8-byte elements can be laid over every payload.
-      this.used = start + ((size + 7) & ~7);
-      return this.memory.subarray(start, start + size);
-    }
-    if (size > LARGE) {
-      const own = Buffer.allocUnsafeSlow(size);
-      core.takeReceived(own);
-      return own;
-    }
-    this.memory = this.#make();
-    core.takeReceived(this.memory);
-    this.used = (size + 7) & ~7;
-    return this.memory.subarray(0, size);
+    // Typed arrays of 8-byte elements can be laid over every payload.
+    this.used = start + ((size + 7) & ~7);
+    return this.memory.subarray(start, start + size);
   }
 
   #make(): Buffer {

@@ -1,6 +1,7 @@
 import { block, core, detail, ROW_SLOT } from '../native/core.js';
 import { errno, failure, outOfRange } from './errors.js';
 import { size } from './arguments.js';
+import { slab } from './slab.js';
 
 /** How a promise variant may be ended. */
 export interface WaitOptions {
@@ -25,7 +26,12 @@ const ECANCELED = errno('ECANCELED');
 const ETIMEDOUT = errno('ETIMEDOUT');
 const EMPTY = Buffer.alloc(0);
 
-core.onDone((rows, batch) => {
+// Bun and Deno export libuv's names, but their event loops are others.
+const libuv = !('bun' in process.versions) && !('deno' in process.versions);
+
+core.onDone((rows, size) => {
+  const batch = size === 0 ? EMPTY : slab.reserve(size);
+  if (size > 0) core.takeBatch(batch, 0);
   for (let row = 0; row < rows; row++) {
     const at = ROW_SLOT + row * SLOTS;
     const ticket = block[at + TICKET] as number;
@@ -34,10 +40,10 @@ core.onDone((rows, batch) => {
     pending.delete(ticket);
     const offset = block[at + OFFSET] as number;
     const length = block[at + SIZE] as number;
-    const data = batch === undefined ? EMPTY : batch.subarray(offset, offset + length);
+    const data = length === size ? batch : batch.subarray(offset, offset + length);
     wait.end(block[at + RESULT] as number, detail(at + DETAIL), data);
   }
-});
+}, libuv);
 
 /** What a family does with the end of one of its waits. */
 export interface Ending<T> {
@@ -126,19 +132,19 @@ class Wait<T> implements PendingWait, Waiting<T> {
   }
 
   #startTimer(milliseconds: number): void {
-    this.#timer = setTimeout(this.#onTimer, Math.min(Math.ceil(milliseconds), LONGEST_TIMER));
+    this.#timer = setTimeout(() => this.#onTimer(), Math.min(Math.ceil(milliseconds), LONGEST_TIMER));
   }
 
-  readonly #onTimer = (): void => {
+  #onTimer(): void {
     // Timers of Node may fire up to a millisecond early, and none lasts longer than 25 days.
     const left = this.#deadline - performance.now();
     if (left > 0) this.#startTimer(left);
     else this.cancel(this.#ending.explain(ETIMEDOUT));
-  };
+  }
 
   #close(): void {
     this.#owner.delete(this);
-    clearTimeout(this.#timer);
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
     if (this.#signal !== undefined) offAbort(this.#signal, this as Wait<unknown>);
   }
 }
@@ -204,6 +210,18 @@ export class Waits {
   #keep(wait: Wait<unknown>): void {
     this.#waits.add(wait);
     if (this.#whole !== undefined) this.#whole.#keep(wait);
+  }
+}
+
+/**
+ * The promise variant of something that gives its value, or a promise where it has to wait. An async function would add
+ * three turns of the microtask queue to every wait.
+ */
+export function promise<T>(start: () => T | Promise<T>): Promise<T> {
+  try {
+    return Promise.resolve(start());
+  } catch (error) {
+    return Promise.reject(error);
   }
 }
 

@@ -4,8 +4,12 @@ import { binding } from '../internal/binding.js';
 interface Core {
   /** Numbers on their way to a call and back; see below. */
   block: Float64Array<ArrayBuffer>;
-  /** Names the function that is called when waits have ended and their rows are in the block. */
-  onDone(listener: (rows: number, bytes: Buffer | undefined) => void): void;
+  /**
+   * Names the function that is called when waits have ended: their rows are in the block, and a batch of `size` bytes
+   * is to be fetched. `libuv`: whether the event loop is libuv's.
+   */
+  onDone(listener: (rows: number, size: number) => void, libuv: boolean): void;
+  takeBatch(into: Uint8Array, offset: number): void;
   /** True where the wait is gone; false where onDone will tell how it ended. */
   cancelWait(ticket: number): boolean;
   /** Copies what the last call received but had no room for. */

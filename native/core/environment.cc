@@ -19,7 +19,7 @@ void OnDone(const Napi::CallbackInfo& info) {
   if (!info[0].IsFunction() || !environment->on_done.IsEmpty()) return;
   environment->on_done = Napi::Persistent(info[0].As<Napi::Function>());
   environment->waits.Attach(info.Env(), environment->on_done,
-                            environment->block + Environment::kRowSlot);
+                            environment->block + Environment::kRowSlot, info[1].ToBoolean());
 }
 
 // cancelWait(ticket): boolean
@@ -37,6 +37,14 @@ Napi::Value TakeReceived(const Napi::CallbackInfo& info) {
   environment->received = Received();
   environment->scratch.Trim();
   return Result(info.Env(), static_cast<int64_t>(size));
+}
+
+// takeBatch(into: Uint8Array, offset: number): copies the batch that onDone is being told of.
+void TakeBatch(const Napi::CallbackInfo& info) {
+  Bytes into;
+  ReadBytes(info.Env(), info[0], &into);
+  size_t offset = std::min(ReadSize(info, 1), into.size);
+  EnvironmentOf(info)->waits.TakeBatch(into.data + offset, into.size - offset);
 }
 
 void SetThreadLimit(const Napi::CallbackInfo& info) {
@@ -63,6 +71,7 @@ Environment* InitEnvironment(Napi::Env env, Napi::Object exports) {
   exports["onDone"] = Napi::Function::New<OnDone>(env, "onDone", environment);
   exports["cancelWait"] = Napi::Function::New<CancelWait>(env, "cancelWait", environment);
   exports["takeReceived"] = Napi::Function::New<TakeReceived>(env, "takeReceived", environment);
+  exports["takeBatch"] = Napi::Function::New<TakeBatch>(env, "takeBatch", environment);
   exports["setThreadLimit"] =
       Napi::Function::New<SetThreadLimit>(env, "setThreadLimit", environment);
   exports["threadLimit"] = Napi::Function::New<ThreadLimit>(env, "threadLimit", environment);

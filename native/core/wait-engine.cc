@@ -6,6 +6,8 @@
 #include <cstring>
 #include <utility>
 
+#include "core/results.h"
+
 namespace unix_ipc {
 
 namespace {
@@ -20,28 +22,11 @@ constexpr size_t kKeptBytes = 1024 * 1024;
 
 WaitEngine::~WaitEngine() { Shutdown(); }
 
-void WaitEngine::Attach(napi_env env, napi_ref on_done, double* records) {
+void WaitEngine::Attach(napi_env env, napi_ref on_done, double* records, bool libuv) {
   env_ = env;
   on_done_ = on_done;
   records_ = records;
-}
-
-// Made with the first wait: a program that only makes calls needs none of this.
-bool WaitEngine::Open() {
-  if (wake_ != nullptr) return true;
-  napi_value on_done = nullptr;
-  napi_value name = nullptr;
-  if (napi_get_reference_value(env_, on_done_, &on_done) != napi_ok || on_done == nullptr ||
-      napi_create_string_utf8(env_, "unix-ipc:wait", NAPI_AUTO_LENGTH, &name) != napi_ok ||
-      napi_create_threadsafe_function(env_, on_done, nullptr, name, 0, 1, nullptr, nullptr, this,
-                                      OnWake, &wake_) != napi_ok) {
-    return false;
-  }
-  napi_unref_threadsafe_function(env_, wake_);
-  // Hooks run last in, first out. This one must come before the threadsafe function's own, which
-  // frees what the wait threads still use.
-  napi_add_env_cleanup_hook(env_, OnEnvironmentEnd, this);
-  return true;
+  libuv_ = libuv;
 }
 
 bool WaitEngine::Occupied(const LaneKey& key) const {
@@ -49,17 +34,19 @@ bool WaitEngine::Occupied(const LaneKey& key) const {
 }
 
 int64_t WaitEngine::Start(std::unique_ptr<Wait> wait) {
-  if (!Open()) return kNoThread;
+  // Made with the first wait: a program that only makes calls needs none of this.
+  if (!waker_.opened() && !waker_.Open(env_, libuv_, this)) return kNoThread;
   LaneKey key = wait->Key();
   std::unique_lock<std::mutex> lock(mutex_);
   if (stopping_) return kNoThread;
   Reap();
   auto found = lanes_.find(key);
   std::shared_ptr<Lane> lane = found != lanes_.end() ? found->second : std::make_shared<Lane>();
+  WaitThread* hired = nullptr;
   if (lane->thread == nullptr) {
-    WaitThread* thread = Hire();
-    if (thread == nullptr) return kNoThread;
-    thread->Serve(lane);
+    hired = Hire();
+    if (hired == nullptr) return kNoThread;
+    hired->Serve(lane);
   }
   if (found == lanes_.end()) lanes_.emplace(key, lane);
   int64_t ticket = next_ticket_++;
@@ -70,8 +57,9 @@ int64_t WaitEngine::Start(std::unique_ptr<Wait> wait) {
   lane->line.push_back(std::move(wait));
   lane->line.back()->place_ = std::prev(lane->line.end());
   lock.unlock();
+  if (hired != nullptr) hired->Notify();
   // A pending wait keeps the event loop alive, as a pending read does.
-  if (pending_.size() == 1) napi_ref_threadsafe_function(env_, wake_);
+  if (pending_.size() == 1) waker_.Ref();
   return ticket;
 }
 
@@ -118,7 +106,7 @@ bool WaitEngine::Cancel(int64_t ticket) {
 
 void WaitEngine::Forget(Lane* lane, const LaneKey& key, int64_t ticket) {
   pending_.erase(ticket);
-  if (pending_.empty()) napi_unref_threadsafe_function(env_, wake_);
+  if (pending_.empty()) waker_.Unref();
   // A thread that is about to find the line empty keeps the lane until then.
   if (--lane->undelivered == 0) lanes_.erase(key);
 }
@@ -138,14 +126,7 @@ void WaitEngine::Put(std::unique_ptr<Wait> wait, ssize_t result, const Received&
 }
 
 void WaitEngine::Wake() {
-  if (woken_.exchange(true)) return;
-  napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
-}
-
-void WaitEngine::OnWake(napi_env env, napi_value on_done, void* engine, void* data) {
-  // The environment is ending; Shutdown frees what is left.
-  if (env == nullptr) return;
-  static_cast<WaitEngine*>(engine)->Deliver(env, on_done);
+  if (!woken_.exchange(true)) waker_.Wake();
 }
 
 void WaitEngine::WriteDetail(double* slots, int64_t detail) {
@@ -154,7 +135,7 @@ void WaitEngine::WriteDetail(double* slots, int64_t detail) {
   memcpy(&slots[1], &detail, sizeof(detail));
 }
 
-void WaitEngine::Deliver(napi_env env, napi_value on_done) {
+void WaitEngine::OnWake(napi_env env) {
   // Before the outbox is emptied: what comes later wakes the loop again.
   woken_ = false;
   {
@@ -162,36 +143,46 @@ void WaitEngine::Deliver(napi_env env, napi_value on_done) {
     std::swap(outbox_, delivering_);
     Reap();
   }
+  napi_value on_done = nullptr;
   napi_value receiver = nullptr;
-  napi_value arguments[2] = {};
+  if (napi_get_reference_value(env, on_done_, &on_done) != napi_ok) return;
   napi_get_undefined(env, &receiver);
-  arguments[1] = receiver;
-  if (!delivering_.bytes.empty()) {
-    napi_create_buffer_copy(env, delivering_.bytes.size(), delivering_.bytes.data(), nullptr,
-                            &arguments[1]);
-  }
-  for (size_t first = 0; first < delivering_.done.size(); first += kRecordRows) {
-    size_t rows = std::min(kRecordRows, delivering_.done.size() - first);
-    for (size_t row = 0; row < rows; row++) {
-      Done& done = delivering_.done[first + row];
-      double* slots = records_ + row * kRecordSlots;
-      slots[0] = static_cast<double>(done.wait->ticket_);
-      slots[1] = static_cast<double>(done.result);
-      slots[2] = static_cast<double>(done.offset);
-      slots[3] = static_cast<double>(done.size);
-      WriteDetail(slots + 4, done.detail);
-      Forget(done.wait->lane_, done.wait->Key(), done.wait->ticket_);
-    }
-    napi_create_uint32(env, static_cast<uint32_t>(rows), &arguments[0]);
+  auto& done = delivering_.done;
+  for (size_t first = 0; first < done.size(); first += kRecordRows) {
+    size_t rows = std::min(kRecordRows, done.size() - first);
+    size_t begin = done[first].offset;
+    for (size_t row = 0; row < rows; row++)
+      WriteRow(done[first + row], begin, records_ + row * kRecordSlots);
+    batch_ = delivering_.bytes.data() + begin;
+    batch_size_ = done[first + rows - 1].offset + done[first + rows - 1].size - begin;
+    napi_value arguments[2] = {ToResult(env, static_cast<int64_t>(rows)),
+                               ToResult(env, static_cast<int64_t>(batch_size_))};
     // Settles promises; their reactions run after the last batch.
     napi_call_function(env, receiver, on_done, 2, arguments, nullptr);
   }
-  delivering_.done.clear();
+  batch_ = nullptr;
+  batch_size_ = 0;
+  done.clear();
   delivering_.bytes.clear();
   if (delivering_.bytes.capacity() > kKeptBytes) delivering_.bytes.shrink_to_fit();
 }
 
-void WaitEngine::OnEnvironmentEnd(void* engine) { static_cast<WaitEngine*>(engine)->Shutdown(); }
+// Tells JavaScript of a wait, and forgets it.
+void WaitEngine::WriteRow(const Done& done, size_t begin, double* slots) {
+  Wait* wait = done.wait.get();
+  slots[0] = static_cast<double>(wait->ticket_);
+  slots[1] = static_cast<double>(done.result);
+  slots[2] = static_cast<double>(done.offset - begin);
+  slots[3] = static_cast<double>(done.size);
+  WriteDetail(slots + 4, done.detail);
+  Forget(wait->lane_, wait->Key(), wait->ticket_);
+}
+
+size_t WaitEngine::TakeBatch(char* into, size_t size) const {
+  size = std::min(size, batch_size_);
+  if (size > 0) memcpy(into, batch_, size);
+  return size;
+}
 
 void WaitEngine::Shutdown() {
   std::vector<std::unique_ptr<WaitThread>> threads;

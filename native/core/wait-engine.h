@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/loop-waker.h"
 #include "core/wait-thread.h"
 #include "core/wait.h"
 
@@ -23,7 +24,7 @@ struct Lane {
   size_t undelivered = 0;        // waits JavaScript has not heard of yet; JavaScript thread only
 };
 
-class WaitEngine {
+class WaitEngine final : private LoopWaker::Client {
  public:
   // Below every -errno, so that one integer says result, error or ticket.
   static constexpr int64_t kFirstTicket = 4096;
@@ -39,9 +40,9 @@ class WaitEngine {
   WaitEngine(const WaitEngine&) = delete;
   WaitEngine& operator=(const WaitEngine&) = delete;
 
-  // `on_done(rows, bytes)` is called on the event loop whenever `rows` rows of `records` have been
-  // filled.
-  void Attach(napi_env env, napi_ref on_done, double* records);
+  // `on_done(rows, size)` is called on the event loop when `rows` rows of `records` have been
+  // filled. It has to fetch the batch of `size` bytes that they tell of with TakeBatch.
+  void Attach(napi_env env, napi_ref on_done, double* records, bool libuv);
 
   // Whether an earlier wait for the same thing has not been answered yet: a new one must stand in
   // line behind it.
@@ -55,6 +56,8 @@ class WaitEngine {
   void set_thread_limit(size_t limit) { thread_limit_ = limit; }
   size_t thread_limit() const { return thread_limit_; }
   size_t busy_threads();
+
+  size_t TakeBatch(char* into, size_t size) const;
 
   static void WriteDetail(double* slots, int64_t detail);
 
@@ -75,30 +78,32 @@ class WaitEngine {
     std::vector<char> bytes;
   };
 
-  bool Open();
   WaitThread* Hire();
   void Reap();
   void Forget(Lane* lane, const LaneKey& key, int64_t ticket);
-  void Deliver(napi_env env, napi_value on_done);
+  void WriteRow(const Done& done, size_t begin, double* slots);
+  void OnWake(napi_env env) override;
+  void OnEnd() override { Shutdown(); }
   void Shutdown();
 
   // Called by wait threads.
   void Put(std::unique_ptr<Wait> wait, ssize_t result, const Received& received);
   void Wake();
 
-  static void OnWake(napi_env env, napi_value on_done, void* engine, void* data);
-  static void OnEnvironmentEnd(void* engine);
-
   // JavaScript thread only.
   napi_env env_ = nullptr;
   napi_ref on_done_ = nullptr;
   double* records_ = nullptr;
-  napi_threadsafe_function wake_ = nullptr;
+  bool libuv_ = false;
+  LoopWaker waker_;
   std::unordered_map<int64_t, Wait*> pending_;
   std::unordered_map<LaneKey, std::shared_ptr<Lane>, LaneKeyHash> lanes_;  // with waits
   int64_t next_ticket_ = kFirstTicket;
   size_t thread_limit_ = 1024;
   Outbox delivering_;
+  // The part of `delivering_` that on_done is being told of.
+  const char* batch_ = nullptr;
+  size_t batch_size_ = 0;
 
   std::mutex mutex_;
   // Guarded by mutex_.

@@ -40,8 +40,9 @@ bool WaitThread::Start() {
 void WaitThread::Serve(std::shared_ptr<Lane> lane) {
   lane->thread = this;
   lane_ = std::move(lane);
-  work_.notify_one();
 }
+
+void WaitThread::Notify() { work_.notify_one(); }
 
 void WaitThread::Cancel(Wait* wait) {
   wait->cancelled_ = true;

@@ -27,6 +27,8 @@ class WaitThread {
   // held.
   bool Start();
   void Serve(std::shared_ptr<Lane> lane);
+  // After Serve, without the mutex: the thread may run at once, on this very core, and want it.
+  void Notify();
   void Cancel(Wait* wait);
   void Stop();
   void Join();
