@@ -587,7 +587,8 @@ function permissions(mode: unknown): number {
 
 function sendType(options: SysvSendOptions | undefined): number | bigint {
   if (options === undefined) return 1;
-  const type = long(object(options, 'options')?.type ?? 1, 'options.type');
+  const { type = 1 } = object(options, 'options') as SysvSendOptions;
+  long(type, 'options.type');
   if (type <= 0) throw outOfRange('options.type', 'greater than 0', type);
   return type;
 }

@@ -21,7 +21,8 @@ const DETAIL = 4;
 const FIRST_TICKET = 4096;
 const NO_THREAD = -4095;
 
-const pending = new Map<number, PendingWait>();
+/** By ticket, which the addon gives again once a wait has ended. */
+const pending: (PendingWait | undefined)[] = [];
 const ECANCELED = errno('ECANCELED');
 const ETIMEDOUT = errno('ETIMEDOUT');
 const EMPTY = Buffer.alloc(0);
@@ -34,10 +35,10 @@ core.onDone((rows, size) => {
   if (size > 0) core.takeBatch(batch, 0);
   for (let row = 0; row < rows; row++) {
     const at = ROW_SLOT + row * SLOTS;
-    const ticket = block[at + TICKET] as number;
-    const wait = pending.get(ticket);
+    const index = (block[at + TICKET] as number) - FIRST_TICKET;
+    const wait = pending[index];
     if (wait === undefined) continue;
-    pending.delete(ticket);
+    pending[index] = undefined;
     const offset = block[at + OFFSET] as number;
     const length = block[at + SIZE] as number;
     const data = length === size ? batch : batch.subarray(offset, offset + length);
@@ -112,7 +113,7 @@ class Wait<T> implements PendingWait, Waiting<T> {
     this.#cancelled = true;
     this.#reason = reason;
     if (!core.cancelWait(this.#ticket)) return;
-    pending.delete(this.#ticket);
+    pending[this.#ticket - FIRST_TICKET] = undefined;
     this.#close();
     this.#reject(reason);
   }
@@ -194,7 +195,7 @@ export class Waits {
     if (started > -FIRST_TICKET) return failed(ending.explain(started));
     const wait = new Wait(this, -started, ending, options);
     this.#keep(wait as Wait<unknown>);
-    pending.set(-started, wait);
+    pending[-started - FIRST_TICKET] = wait;
     return wait;
   }
 

@@ -15,6 +15,8 @@ namespace {
 // The largest integers that a double holds without a gap.
 constexpr int64_t kMaxSafeInteger = (int64_t{1} << 53) - 1;
 
+constexpr size_t kKeptLanes = 64;
+
 // One burst of large messages must not hold its memory for ever.
 constexpr size_t kKeptBytes = 1024 * 1024;
 
@@ -30,7 +32,9 @@ void WaitEngine::Attach(napi_env env, napi_ref on_done, double* records, bool li
 }
 
 bool WaitEngine::Occupied(const LaneKey& key) const {
-  return !lanes_.empty() && lanes_.find(key) != lanes_.end();
+  if (pending_count_ == 0) return false;
+  auto found = lanes_.find(key);
+  return found != lanes_.end() && found->second->undelivered > 0;
 }
 
 int64_t WaitEngine::Start(std::unique_ptr<Wait> wait) {
@@ -49,18 +53,23 @@ int64_t WaitEngine::Start(std::unique_ptr<Wait> wait) {
     hired->Serve(lane);
   }
   if (found == lanes_.end()) lanes_.emplace(key, lane);
-  int64_t ticket = next_ticket_++;
-  wait->ticket_ = ticket;
-  wait->lane_ = lane.get();
-  pending_.emplace(ticket, wait.get());
+  Wait* pending = wait.get();
+  if (free_tickets_.empty()) {
+    free_tickets_.push_back(kFirstTicket + static_cast<int64_t>(pending_.size()));
+    pending_.push_back(nullptr);
+  }
+  pending->ticket_ = free_tickets_.back();
+  free_tickets_.pop_back();
+  pending_[pending->ticket_ - kFirstTicket] = pending;
+  pending->lane_ = lane.get();
   lane->undelivered++;
   lane->line.push_back(std::move(wait));
-  lane->line.back()->place_ = std::prev(lane->line.end());
+  pending->place_ = std::prev(lane->line.end());
   lock.unlock();
   if (hired != nullptr) hired->Notify();
   // A pending wait keeps the event loop alive, as a pending read does.
-  if (pending_.size() == 1) waker_.Ref();
-  return ticket;
+  if (++pending_count_ == 1) waker_.Ref();
+  return pending->ticket_;
 }
 
 // Returns an idle thread or a new one.
@@ -86,29 +95,33 @@ void WaitEngine::Reap() {
   threads_.erase(retired, threads_.end());
 }
 
+Wait* WaitEngine::Find(int64_t ticket) const {
+  auto index = static_cast<size_t>(ticket - kFirstTicket);
+  return ticket >= kFirstTicket && index < pending_.size() ? pending_[index] : nullptr;
+}
+
 bool WaitEngine::Cancel(int64_t ticket) {
-  auto found = pending_.find(ticket);
-  if (found == pending_.end()) return false;
-  Wait* wait = found->second;
-  Lane* lane = wait->lane_;
-  LaneKey key = wait->Key();
+  Wait* wait = Find(ticket);
+  if (wait == nullptr) return false;
   std::unique_ptr<Wait> removed;
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (wait->state_ == Wait::State::kRunning) lane->thread->Cancel(wait);
+    if (wait->state_ == Wait::State::kRunning) wait->lane_->thread->Cancel(wait);
     if (wait->state_ != Wait::State::kQueued) return false;
     removed = std::move(*wait->place_);
-    lane->line.erase(wait->place_);
+    wait->lane_->line.erase(wait->place_);
   }
-  Forget(lane, key, ticket);
+  Forget(wait);
   return true;
 }
 
-void WaitEngine::Forget(Lane* lane, const LaneKey& key, int64_t ticket) {
-  pending_.erase(ticket);
-  if (pending_.empty()) waker_.Unref();
-  // A thread that is about to find the line empty keeps the lane until then.
-  if (--lane->undelivered == 0) lanes_.erase(key);
+void WaitEngine::Forget(Wait* wait) {
+  pending_[wait->ticket_ - kFirstTicket] = nullptr;
+  free_tickets_.push_back(wait->ticket_);
+  if (--pending_count_ == 0) waker_.Unref();
+  // A lane is usually wanted again soon. One that a thread is about to find empty stays the
+  // thread's until then.
+  if (--wait->lane_->undelivered == 0 && lanes_.size() > kKeptLanes) lanes_.erase(wait->Key());
 }
 
 size_t WaitEngine::busy_threads() {
@@ -159,6 +172,9 @@ void WaitEngine::OnWake(napi_env env) {
                                ToResult(env, static_cast<int64_t>(batch_size_))};
     // Settles promises; their reactions run after the last batch.
     napi_call_function(env, receiver, on_done, 2, arguments, nullptr);
+    // Not earlier: a codec may start a wait while its batch is settled, and must not get a ticket
+    // of this very batch.
+    for (size_t row = 0; row < rows; row++) Forget(done[first + row].wait.get());
   }
   batch_ = nullptr;
   batch_size_ = 0;
@@ -167,15 +183,12 @@ void WaitEngine::OnWake(napi_env env) {
   if (delivering_.bytes.capacity() > kKeptBytes) delivering_.bytes.shrink_to_fit();
 }
 
-// Tells JavaScript of a wait, and forgets it.
 void WaitEngine::WriteRow(const Done& done, size_t begin, double* slots) {
-  Wait* wait = done.wait.get();
-  slots[0] = static_cast<double>(wait->ticket_);
+  slots[0] = static_cast<double>(done.wait->ticket_);
   slots[1] = static_cast<double>(done.result);
   slots[2] = static_cast<double>(done.offset - begin);
   slots[3] = static_cast<double>(done.size);
   WriteDetail(slots + 4, done.detail);
-  Forget(wait->lane_, wait->Key(), wait->ticket_);
 }
 
 size_t WaitEngine::TakeBatch(char* into, size_t size) const {

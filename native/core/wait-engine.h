@@ -80,8 +80,9 @@ class WaitEngine final : private LoopWaker::Client {
 
   WaitThread* Hire();
   void Reap();
-  void Forget(Lane* lane, const LaneKey& key, int64_t ticket);
-  void WriteRow(const Done& done, size_t begin, double* slots);
+  Wait* Find(int64_t ticket) const;
+  void Forget(Wait* wait);
+  static void WriteRow(const Done& done, size_t begin, double* slots);
   void OnWake(napi_env env) override;
   void OnEnd() override { Shutdown(); }
   void Shutdown();
@@ -96,9 +97,10 @@ class WaitEngine final : private LoopWaker::Client {
   double* records_ = nullptr;
   bool libuv_ = false;
   LoopWaker waker_;
-  std::unordered_map<int64_t, Wait*> pending_;
-  std::unordered_map<LaneKey, std::shared_ptr<Lane>, LaneKeyHash> lanes_;  // with waits
-  int64_t next_ticket_ = kFirstTicket;
+  std::vector<Wait*> pending_;  // by ticket; nullptr where the ticket is free
+  std::vector<int64_t> free_tickets_;
+  size_t pending_count_ = 0;
+  std::unordered_map<LaneKey, std::shared_ptr<Lane>, LaneKeyHash> lanes_;
   size_t thread_limit_ = 1024;
   Outbox delivering_;
   // The part of `delivering_` that on_done is being told of.

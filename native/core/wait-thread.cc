@@ -1,9 +1,14 @@
-// pthreads(7), pthread_sigmask(3): the threads of the blocking engine.
+// pthreads(7), pthread_sigmask(3), futex(2): the threads of the blocking engine.
 #include "core/wait-thread.h"
 
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
+#include <ctime>
 #include <utility>
 
 #include "core/wait-engine.h"
@@ -15,7 +20,7 @@ namespace {
 // A call and a signal frame need little; the C library also keeps the thread-local data of the
 // whole process there.
 constexpr size_t kStackSize = 256 * 1024;
-constexpr std::chrono::seconds kIdleTime(5);
+constexpr timespec kIdleTime = {5, 0};
 // A line that never empties must not keep what is done from JavaScript.
 constexpr size_t kBatch = 64;
 
@@ -42,7 +47,10 @@ void WaitThread::Serve(std::shared_ptr<Lane> lane) {
   lane_ = std::move(lane);
 }
 
-void WaitThread::Notify() { work_.notify_one(); }
+void WaitThread::Notify() {
+  notified_ = 1;
+  syscall(SYS_futex, &notified_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+}
 
 void WaitThread::Cancel(Wait* wait) {
   wait->cancelled_ = true;
@@ -54,7 +62,7 @@ void WaitThread::Cancel(Wait* wait) {
 
 void WaitThread::Stop() {
   if (current_ != nullptr) Cancel(current_);
-  work_.notify_one();
+  Notify();
 }
 
 void WaitThread::Join() { pthread_join(thread_, nullptr); }
@@ -76,16 +84,18 @@ void WaitThread::Run() {
 
 // False when the thread is to end: the engine stops, or nothing came for a while.
 bool WaitThread::AwaitLane(Lock* lock) {
-  bool in_time =
-      work_.wait_for(*lock, kIdleTime, [this] { return lane_ != nullptr || engine_->stopping_; });
-  if (engine_->stopping_) return false;
-  if (in_time) return true;
-  auto& idle = engine_->idle_;
-  for (auto self = idle.begin(); self != idle.end(); ++self) {
-    if (*self != this) continue;
-    idle.erase(self);
-    break;
+  bool in_time = true;
+  while (!engine_->stopping_ && lane_ == nullptr && in_time) {
+    lock->unlock();
+    in_time = syscall(SYS_futex, &notified_, FUTEX_WAIT_PRIVATE, 0, &kIdleTime, nullptr, 0) == 0 ||
+              errno != ETIMEDOUT;
+    notified_ = 0;
+    lock->lock();
   }
+  if (engine_->stopping_) return false;
+  if (lane_ != nullptr) return true;
+  auto& idle = engine_->idle_;
+  idle.erase(std::remove(idle.begin(), idle.end(), this), idle.end());
   return false;
 }
 

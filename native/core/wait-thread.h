@@ -5,7 +5,8 @@
 
 #include <pthread.h>
 
-#include <condition_variable>
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 
@@ -50,8 +51,11 @@ class WaitThread {
   Scratch scratch_;
   size_t unannounced_ = 0;  // put into the outbox since the event loop was last woken
 
+  // 1 when there may be something to do. A condition variable would cost one system call more for
+  // every wait.
+  std::atomic<uint32_t> notified_{0};
+
   // Guarded by the engine's mutex.
-  std::condition_variable work_;
   KickTimer timer_;
   std::shared_ptr<Lane> lane_;
   Wait* current_ = nullptr;
