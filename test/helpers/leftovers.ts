@@ -1,0 +1,35 @@
+// Runs once around the whole suite: whatever System V object or file of shared memory is there afterwards and was
+// not before makes the run fail.
+import { readFileSync, readdirSync } from 'node:fs';
+
+const tables = ['msg', 'sem', 'shm'] as const;
+
+function objects(): string[] {
+  return tables.flatMap((table) => {
+    const [, ...lines] = readFileSync(`/proc/sysvipc/${table}`, 'utf8').trimEnd().split('\n');
+    return lines.map((line) => `${table} ${line.trim().split(/\s+/).slice(0, 2).join(' id ')}`);
+  });
+}
+
+function folder(path: string): string[] {
+  try {
+    return readdirSync(path).map((name) => `${path}/${name}`);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+export function setup(): () => void {
+  const own = process.env['UNIX_IPC_TEST_NAMESPACE'] === 'own';
+  if (!own) console.log('leftovers are not counted: the IPC namespace is shared with others');
+  const filesBefore = new Set([...folder('/dev/shm'), ...folder('/dev/mqueue')]);
+  return () => {
+    const left = [...folder('/dev/shm'), ...folder('/dev/mqueue')].filter((name) => !filesBefore.has(name));
+    if (own) left.push(...objects());
+    if (left.length === 0) return;
+    // vitest prints an error of a teardown, but a run whose tests passed would still end with 0.
+    process.exitCode = 1;
+    throw new Error(`left behind by the suite: ${left.join(', ')}`);
+  };
+}

@@ -1,0 +1,30 @@
+// Runs around every test file: threads asleep in a message call and descriptors that a file leaves behind fail it.
+import { readdirSync, readlinkSync } from 'node:fs';
+import { afterAll, beforeAll } from 'vitest';
+import { asleepInAny } from './kernel.js';
+import { until } from './until.js';
+
+function descriptors(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [`${fd} ${readlinkSync(`/proc/self/fd/${fd}`)}`];
+    } catch {
+      // The descriptor of the listing itself is closed by now.
+      return [];
+    }
+  });
+}
+
+let before: Set<string>;
+
+beforeAll(() => {
+  before = new Set(descriptors());
+});
+
+afterAll(async () => {
+  await until('every thread has left msgsnd and msgrcv', () => asleepInAny() === 0);
+  const more = (): string[] => descriptors().filter((entry) => !before.has(entry));
+  await until('descriptors are closed', () => more().length === 0, 2_000).catch((error: unknown) => {
+    throw new Error(`descriptors left open: ${more().join(', ')}`, { cause: error });
+  });
+});
