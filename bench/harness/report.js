@@ -1,0 +1,91 @@
+import os from 'node:os';
+import { median } from './trial.js';
+
+/** @import { Job, Target, Trial } from './family.js' */
+/** @import { Result } from './trial.js' */
+
+const units = {
+  time: { figure: 'µs', ratio: "Node's time / C's, lower is better" },
+  rate: { figure: 'a second', ratio: "Node's rate / C's, higher is better" },
+};
+
+export function describeMachine() {
+  return {
+    node: process.version,
+    kernel: `${os.type()} ${os.release()} ${os.arch()}`,
+    cpu: os.cpus()[0]?.model ?? 'unknown',
+    cores: os.availableParallelism(),
+  };
+}
+
+/**
+ * @param {Target} target
+ * @param {number} ratio
+ */
+export function isMet(target, ratio) {
+  return 'atMost' in target ? ratio <= target.atMost : ratio >= target.atLeast;
+}
+
+/** @param {number} value */
+function figure(value) {
+  if (value >= 1000) return value.toLocaleString('en', { maximumFractionDigits: 0 });
+  return value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2);
+}
+
+/** @param {number} value */
+function ratio(value) {
+  return value.toFixed(value < 0.1 ? 3 : 2);
+}
+
+/** @param {string[]} cells */
+function row([what = '', ...cells]) {
+  const widths = [6, 6, 12, 14, 7, 14];
+  const rest = cells.map((cell, i) => (i < widths.length ? cell.padStart(widths[i] ?? 0) : `  ${cell}`));
+  return `${what.padEnd(48)}${rest.join('')}`.trimEnd();
+}
+
+/**
+ * @param {Job} job
+ * @param {string} node who is compared with C
+ */
+export function formatHeading({ name, description, measure }, node) {
+  const { figure: unit, ratio: meaning } = units[measure];
+  const columns = row([
+    measure,
+    'bytes',
+    'cores',
+    `C ${unit}`,
+    `${node} ${unit}`,
+    'ratio',
+    'min - max',
+    'target',
+  ]);
+  return `\n${name}: ${description}\nratio: ${meaning.replace('Node', node)}\n${columns}`;
+}
+
+/**
+ * @param {Trial} trial
+ * @param {Result} result
+ */
+export function formatResult({ description, size, cores, target }, { c, node, ratios }) {
+  const middle = median(ratios);
+  const range = `${ratio(Math.min(...ratios))} - ${ratio(Math.max(...ratios))}`;
+  const wanted = target
+    ? `${'atMost' in target ? `<= ${target.atMost.toFixed(2)}` : `>= ${target.atLeast.toFixed(2)}`} ${isMet(target, middle) ? 'met' : 'MISSED'}`
+    : '';
+  const cells = [
+    String(size),
+    String(cores),
+    figure(median(c)),
+    figure(median(node)),
+    ratio(middle),
+    range,
+    wanted,
+  ];
+  return row([description, ...cells]);
+}
+
+/** @param {Trial} trial */
+export function formatSkipped({ description, size, cores }) {
+  return row([description, String(size), String(cores), 'skipped: needs as many cores']);
+}

@@ -1,0 +1,118 @@
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { compile } from './compile.js';
+import { PeerGroup, allowedCores } from './peers.js';
+
+/** @import { Family, Job, Peer, Trial } from './family.js' */
+/** @import { Measurement } from './peers.js' */
+
+/**
+ * Microseconds an iteration or iterations a second, as the job says; ratios of Node to C. One of each per trial.
+ * @typedef {{ c: number[], node: number[], ratios: number[] }} Result
+ */
+
+/** Of some milliseconds each: machines change their pace in tenths of a second, and C and Node must both meet it. */
+const TURNS = 16;
+const TIME_LIMIT_MS = 60_000;
+
+/** @param {number[]} values */
+export function median(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const upper = sorted[Math.floor(middle)] ?? NaN;
+  return sorted.length % 2 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
+}
+
+/** @param {Trial} trial */
+export function canRun(trial) {
+  return trial.cores <= allowedCores().length;
+}
+
+/**
+ * @param {Job} job
+ * @param {Measurement} measurement
+ */
+function figure({ measure }, { count, nanoseconds }) {
+  return measure === 'time' ? nanoseconds / count / 1000 : (count / nanoseconds) * 1e9;
+}
+
+/**
+ * One trial: a fresh group of processes for C and one for Node, each with objects of its own, taking turns:
+ * C, Node, C, Node … While one has its turn the other is asleep.
+ * @param {Family} family
+ * @param {Trial} trial
+ * @param {AbortSignal} signal
+ */
+async function runOnce(family, trial, signal) {
+  const script = fileURLToPath(new URL(`../node/${family.name}.js`, import.meta.url));
+  const cores = allowedCores();
+  // Compiles again where a build of the addon has emptied build/ meanwhile: what was set up must be torn down.
+  const control = (/** @type {string[]} */ args) =>
+    execFileSync(compile(family.name), args, { encoding: 'utf8' });
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(TIME_LIMIT_MS)]);
+  limited.throwIfAborted();
+
+  /** @type {string[][]} */
+  const objects = [];
+  /** @type {PeerGroup[]} */
+  const groups = [];
+  /**
+   * @param {Peer[]} peers
+   * @param {number} count
+   */
+  const start = (peers, count) => {
+    const common = family.setUp(control);
+    objects.push(common);
+    const numbers = { s: trial.size, n: count, w: trial.warmup, t: TURNS };
+    const options = Object.entries(numbers).flatMap(([letter, value]) => [`-${letter}`, String(value)]);
+    const group = new PeerGroup(
+      peers.map(({ runtime, args }, i) => ({
+        command: runtime === 'c' ? compile(family.name) : process.execPath,
+        args: [...(runtime === 'c' ? [] : [script]), ...args, ...common, ...options],
+        core: cores[i % trial.cores] ?? 0,
+      })),
+      limited,
+    );
+    groups.push(group);
+    return group;
+  };
+
+  try {
+    const c = start(trial.c, trial.count.c);
+    const node = start(trial.node, trial.count.node);
+    await Promise.all([c.ready(), node.ready()]);
+    /** @type {Result} */
+    const turns = { c: [], node: [], ratios: [] };
+    for (let i = 0; i < TURNS; i++) {
+      const ofC = figure(trial.job, await c.turn());
+      const ofNode = figure(trial.job, await node.turn());
+      turns.c.push(ofC);
+      turns.node.push(ofNode);
+      turns.ratios.push(ofNode / ofC);
+    }
+    await Promise.all([c.ended(), node.ended()]);
+    return { c: median(turns.c), node: median(turns.node), ratio: median(turns.ratios) };
+  } finally {
+    await Promise.all(groups.map((group) => group.stop()));
+    for (const common of objects) family.tearDown(control, common);
+  }
+}
+
+/**
+ * @param {Family} family
+ * @param {Trial} trial
+ * @param {number} times
+ * @param {AbortSignal} signal
+ * @returns {Promise<Result>}
+ */
+export async function runTrial(family, trial, times, signal) {
+  /** @type {Result} */
+  const result = { c: [], node: [], ratios: [] };
+  for (let i = 0; i < times; i++) {
+    const { c, node, ratio } = await runOnce(family, trial, signal);
+    result.c.push(c);
+    result.node.push(node);
+    result.ratios.push(ratio);
+  }
+  return result;
+}
