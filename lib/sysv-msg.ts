@@ -14,6 +14,7 @@ import { errno, invalidState, invalidType, invalidValue, IpcError, outOfRange } 
 import { Iteration } from './internal/iteration.js';
 import { slab } from './internal/slab.js';
 import { resolveKey, type Key } from './internal/sysv-key.js';
+import { Pace } from './internal/pace.js';
 import { promise, turn, turnIsDue, Waits, type WaitOptions } from './internal/waiting.js';
 import { detail } from './native/core.js';
 import { native, type Receive } from './native/sysv-msg.js';
@@ -21,6 +22,7 @@ import { explainGet, explainReceive, explainSend, explainControl, whileWaiting }
 import { IPC_CREAT, IPC_EXCL, IPC_NOWAIT, IPC_RMID, IPC_SET } from './sys/sysv-ipc.js';
 import { MSG_COPY, MSG_EXCEPT, msgctl, MSG_NOERROR, type msqid_ds_changes } from './sys/sysv-msg.js';
 import * as table from './sysv-msg.table.js';
+import { takeMany, TakenAhead, type Taken } from './sysv-msg.taken.js';
 
 const EAGAIN = errno('EAGAIN');
 const ENOMSG = errno('ENOMSG');
@@ -123,6 +125,9 @@ export interface SysvMessageQueueChanges {
 /** Without a codec, data may be sent in any form that holds bytes. */
 type Payload<T> = Buffer extends T ? Bytes : never;
 
+/** The most messages that a loop which keeps pace takes ahead. */
+const AHEAD = 64;
+
 const ANY: Receive = { size: ANY_SIZE, type: 0, flags: 0 };
 
 /**
@@ -149,8 +154,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   #closed = false;
   /** msg_qbytes, when it was last looked at. */
   #capacity: number | undefined;
-  /** Of a message that was taken in a batch but can't be decoded. */
-  #postponed: { error: unknown } | undefined;
+  readonly #ahead = new TakenAhead();
 
   private constructor(id: number, key: number, codec: Codec<T>, spin: number) {
     this.id = id;
@@ -292,15 +296,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
    *   signal handler ran), EINVAL (no such queue), ETIMEDOUT
    */
   receiveSync(options?: SysvReceiveOptions & { timeout?: number | undefined }): SysvMessage<T> {
-    const call = this.#receiveCall(options);
-    const limit = options === undefined ? undefined : timeLimit(options.timeout);
-    this.#throwPostponed();
-    const length =
-      limit === undefined && this.#spin === 0
-        ? native.msgrcv(this.id, slab.memory, slab.used, call)
-        : native.msgrcvWithin(this.id, slab.memory, slab.used, call, limit ?? -1, this.#spin);
-    if (length < 0) throw explainReceive(length, this.id, call.size);
-    return this.#message(detail(), slab.take(length));
+    return this.#message(this.#takeSync(options));
   }
 
   /**
@@ -310,9 +306,8 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
    * @throws IpcError as receiveSync()
    */
   tryReceive(options?: SysvReceiveOptions): SysvMessage<T> | undefined {
-    const call = this.#receiveCall(options);
-    this.#throwPostponed();
-    return this.#tryReceive(call);
+    const taken = this.#tryTake(this.#receiveCall(options));
+    return taken && this.#message(taken);
   }
 
   /**
@@ -322,7 +317,9 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
    * @throws IpcError as receiveSync(), but never EINTR; ECANCELED where the object is closed meanwhile
    */
   receive(options?: SysvReceiveOptions & WaitOptions): Promise<SysvMessage<T>> {
-    return promise(() => this.#receive(this.#receiveCall(options), waitOptions(options)));
+    return promise(() =>
+      this.#take(this.#receiveCall(options), waitOptions(options), (taken) => this.#message(taken)),
+    );
   }
 
   /**
@@ -335,7 +332,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     options?: SysvReceiveOptions & { timeout?: number | undefined },
   ): SysvMessage<T>[] {
     count(max);
-    const first = this.receiveSync(options);
+    const first = this.#takeSync(options);
     return this.#andMore(first, max, this.#receiveCall(options));
   }
 
@@ -343,16 +340,17 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   tryReceiveMany(max: number, options?: SysvReceiveOptions): SysvMessage<T>[] {
     count(max);
     const call = this.#receiveCall(options);
-    this.#throwPostponed();
-    const first = this.#tryReceive(call);
+    const first = this.#tryTake(call);
     return first === undefined ? [] : this.#andMore(first, max, call);
   }
 
   /** Takes as many messages as are there, at most `max`. The promise waits until there is one. */
-  async receiveMany(max: number, options?: SysvReceiveOptions & WaitOptions): Promise<SysvMessage<T>[]> {
-    count(max);
-    const call = this.#receiveCall(options);
-    return this.#andMore(await this.receive(options), max, call);
+  receiveMany(max: number, options?: SysvReceiveOptions & WaitOptions): Promise<SysvMessage<T>[]> {
+    return promise(() => {
+      count(max);
+      const call = this.#receiveCall(options);
+      return this.#take(call, waitOptions(options), (first) => this.#andMore(first, max, call));
+    });
   }
 
   /**
@@ -364,22 +362,34 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
    */
   peek(index = 0): SysvMessage<T> | undefined {
     this.#checkOpen();
-    return this.#tryReceive({ size: ANY_SIZE, type: size(index, 'index'), flags: MSG_COPY });
+    const taken = this.#tryReceive({ size: ANY_SIZE, type: size(index, 'index'), flags: MSG_COPY });
+    return taken && this.#message(taken);
   }
 
   /**
-   * The messages of the queue, one after the other, as `for await (const message of queue.messages({ type: 2 }))`. Takes
-   * a message only when asked for the next. close() and `break` end it; an abort, and a time limit on any one message,
-   * throw as in receive().
+   * The messages of the queue, one after the other, as `for await (const message of queue.messages({ type: 2 }))`. close()
+   * and `break` end it; an abort, and a time limit on any one message, throw as in receive().
+   *
+   * Takes a message when asked for the next. Only a loop that has run for a while without awaiting anything else gets
+   * messages taken ahead, up to 64; those left after a `break` are the first that this object's next calls receive, and
+   * close() puts them back at the end of the queue.
    */
   messages(options?: SysvReceiveOptions & WaitOptions): AsyncIterableIterator<SysvMessage<T>> {
     const call = this.#receiveCall(options);
     const waiting = waitOptions(options);
     const waits = new Waits(this.#waits);
+    const pace = new Pace();
     return new Iteration({
       next: () => {
         waiting.signal?.throwIfAborted();
-        return this.#receive(call, waiting, waits);
+        if (pace.isSteady() && this.#ahead.isEmpty) {
+          const taken = takeMany(this.id, call, AHEAD);
+          if (taken.length > 0) this.#ahead.append(taken);
+          else pace.empty();
+        }
+        const message = this.#take(call, waiting, (taken) => this.#message(taken), waits);
+        if (!(message instanceof Promise)) return message;
+        return message.finally(() => pace.resume());
       },
       isOver: () => this.#closed,
       cancel: () => waits.cancelAll((syscall) => new IpcError(ECANCELED, syscall)),
@@ -443,6 +453,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     this.#closed = true;
     const reason = 'the SysvMessageQueue was closed while this call waited';
     this.#waits.cancelAll((syscall) => new IpcError(ECANCELED, syscall, { reason, id: this.id }));
+    for (const { type, data } of this.#ahead.takeAll()) this.#putBack(type, data);
   }
 
   [Symbol.dispose](): void {
@@ -474,6 +485,21 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     return wait.promise;
   }
 
+  // Behind the other messages, since there is no call for the front. Where the queue is full this waits; the object is
+  // closed, but the message is not its to lose.
+  #putBack(type: number | bigint, data: Buffer): void {
+    const started = native.msgsndLater(this.id, type, data, 0);
+    if (started === 0) return;
+    const ending = {
+      syscall: 'msgsnd',
+      settle: () => undefined,
+      explain: (result: number) => explainSend(result, this.id, data.length),
+      late: (result: number) => whileWaiting(result, this.id),
+    };
+    // The queue has been removed, and the message would have gone with it.
+    new Waits().add(started, ending, NO_OPTIONS).promise.catch(() => undefined);
+  }
+
   #checkOpen(): void {
     if (this.#closed) throw invalidState('The SysvMessageQueue is closed');
   }
@@ -496,64 +522,81 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     return options === undefined ? ANY : receiveOptions(options);
   }
 
-  #throwPostponed(): void {
-    const postponed = this.#postponed;
-    if (postponed === undefined) return;
-    this.#postponed = undefined;
-    throw postponed.error;
+  #takeSync(options: (SysvReceiveOptions & { timeout?: number | undefined }) | undefined): Taken {
+    const call = this.#receiveCall(options);
+    const limit = options === undefined ? undefined : timeLimit(options.timeout);
+    const ahead = this.#ahead.isEmpty ? undefined : this.#ahead.take(this.id, call);
+    if (ahead !== undefined) return ahead;
+    const length =
+      limit === undefined && this.#spin === 0
+        ? native.msgrcv(this.id, slab.memory, slab.used, call)
+        : native.msgrcvWithin(this.id, slab.memory, slab.used, call, limit ?? -1, this.#spin);
+    if (length < 0) throw explainReceive(length, this.id, call.size);
+    return { type: detail(), data: slab.take(length) };
   }
 
-  #tryReceive(call: Receive): SysvMessage<T> | undefined {
+  #tryTake(call: Receive): Taken | undefined {
+    const ahead = this.#ahead.isEmpty ? undefined : this.#ahead.take(this.id, call);
+    return ahead ?? this.#tryReceive(call);
+  }
+
+  #tryReceive(call: Receive): Taken | undefined {
     const now = { ...call, flags: call.flags | IPC_NOWAIT };
     const length = native.msgrcv(this.id, slab.memory, slab.used, now);
-    if (length >= 0) return this.#message(detail(), slab.take(length));
+    if (length >= 0) return { type: detail(), data: slab.take(length) };
     if (length === ENOMSG) return undefined;
     throw explainReceive(length, this.id, call.size);
   }
 
-  #receive(
+  #take<R>(
     call: Receive,
     waiting: WaitOptions,
+    finish: (taken: Taken) => R,
     waits = this.#waits,
-  ): SysvMessage<T> | Promise<SysvMessage<T>> {
-    this.#throwPostponed();
-    const started = native.msgrcvLater(this.id, slab.memory, slab.used, call, this.#spin);
-    if (started >= 0) {
-      const message = this.#message(detail(), slab.take(started));
-      return turnIsDue() ? turn().then(() => message) : message;
+  ): R | Promise<R> {
+    let taken = this.#ahead.isEmpty ? undefined : this.#ahead.take(this.id, call);
+    if (taken === undefined) {
+      const started = native.msgrcvLater(this.id, slab.memory, slab.used, call, this.#spin);
+      if (started < 0) {
+        const ending = {
+          syscall: 'msgrcv',
+          settle: (_result: number, type: number | bigint, data: Buffer) => finish({ type, data }),
+          explain: (result: number) => explainReceive(result, this.id, call.size),
+          late: (result: number) => whileWaiting(result, this.id),
+        };
+        return waits.add(started, ending, waiting).promise;
+      }
+      taken = { type: detail(), data: slab.take(started) };
     }
-    const ending = {
-      syscall: 'msgrcv',
-      settle: (_result: number, type: number | bigint, data: Buffer) => this.#message(type, data),
-      explain: (result: number) => explainReceive(result, this.id, call.size),
-      late: (result: number) => whileWaiting(result, this.id),
-    };
-    return waits.add(started, ending, waiting).promise;
+    const result = finish(taken);
+    return turnIsDue() ? turn().then(() => result) : result;
   }
 
-  #message(type: number | bigint, data: Buffer): SysvMessage<T> {
+  #message({ type, data }: Taken): SysvMessage<T> {
     return { type, data: decode(this.#codec, data, { type }) };
   }
 
-  #andMore(first: SysvMessage<T>, max: number, call: Receive): SysvMessage<T>[] {
-    const messages = [first];
-    while (messages.length < max) {
-      const next = this.#another(call);
-      if (next === undefined) break;
-      messages.push(next);
+  // What was taken must not be lost with an error. A call that fails ends the batch and fails again when it is made next;
+  // a message that can't be decoded is left to the next call, unless it is the first.
+  #andMore(first: Taken, max: number, call: Receive): SysvMessage<T>[] {
+    const taken = [first];
+    while (taken.length < max) {
+      const next = this.#ahead.isEmpty ? undefined : this.#ahead.take(this.id, call);
+      const more = next === undefined ? takeMany(this.id, call, max - taken.length) : [next];
+      if (more.length === 0) break;
+      taken.push(...more);
+    }
+    const messages: SysvMessage<T>[] = [];
+    for (const [index, message] of taken.entries()) {
+      try {
+        messages.push(this.#message(message));
+      } catch (error) {
+        this.#ahead.prepend(taken.slice(Math.max(index, 1)));
+        if (index === 0) throw error;
+        break;
+      }
     }
     return messages;
-  }
-
-  // What was taken before must not be lost with an error. A failed call fails again when it is made next; a message that
-  // can't be decoded has been taken, and its error waits for the next call.
-  #another(call: Receive): SysvMessage<T> | undefined {
-    try {
-      return this.#tryReceive(call);
-    } catch (error) {
-      if (!(error instanceof IpcError)) this.#postponed = { error };
-      return undefined;
-    }
   }
 }
 

@@ -158,6 +158,47 @@ class MessageReceive {
   size_t size_;
 };
 
+// msgrcvMany(into; msqid, type, flags, size, offset, max): takes messages without waiting until
+// there is none, or no room for the next. Each goes to `into`, from `offset` on, as the kernel
+// gives it, its type before its text; its row in the block tells where its text begins, how long it
+// is, and its type. Returns how many, or -errno of the first.
+napi_value MsgrcvMany(napi_env env, napi_callback_info info) {
+  napi_value argument = nullptr;
+  size_t count = 1;
+  void* data = nullptr;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, &data);
+  double* block = static_cast<Environment*>(data)->block;
+  Bytes into;
+  if (!ReadBytes(env, argument, &into)) return ToResult(env, kNotBytes);
+  FastArguments arguments(block, into);
+  int flags = arguments.Int(2) | IPC_NOWAIT;
+  size_t offset = arguments.Size(4);
+  size_t max = std::min(arguments.Size(5), WaitEngine::kRecordRows);
+  size_t taken = 0;
+  while (taken < max && offset + kTypeSize <= into.size) {
+    char* message = into.data + offset;
+    size_t room = into.size - offset - kTypeSize;
+    size_t most = std::min(arguments.Size(3), room);
+    // Cut only what the caller's own limit cuts.
+    int how = most == room ? flags & ~MSG_NOERROR : flags;
+    ssize_t length = Receive(arguments.Int(0), message, most, arguments.Long(1), how);
+    int error = errno;
+    if (length < 0) {
+      if (taken == 0) return ToResult(env, -error);
+      break;
+    }
+    double* row = block + Environment::kBatchSlot + taken * WaitEngine::kRecordSlots;
+    long type = 0;
+    memcpy(&type, message, kTypeSize);
+    row[2] = static_cast<double>(offset + kTypeSize);
+    row[3] = static_cast<double>(length);
+    WaitEngine::WriteDetail(row + 4, type);
+    taken++;
+    offset += kTypeSize + ((static_cast<size_t>(length) + 7) & ~size_t{7});
+  }
+  return ToResult(env, static_cast<int64_t>(taken));
+}
+
 // msgget(key, flags)
 Napi::Value Msgget(const Napi::CallbackInfo& info) {
   int msqid = msgget(ReadInt(info, 0), ReadInt(info, 1));
@@ -239,6 +280,7 @@ void InitSysvMsg(Napi::Env env, Napi::Object exports, Napi::Object constants,
   exports["msgget"] = Napi::Function::New<Msgget>(env, "msgget");
   exports["msgctl"] = Napi::Function::New<Msgctl>(env, "msgctl");
   exports["msgctlSet"] = Napi::Function::New<MsgctlSet>(env, "msgctlSet");
+  ExportFast(env, exports, "msgrcvMany", MsgrcvMany, environment);
   Waitable<MessageSend>::Export(env, exports, environment);
   Waitable<MessageReceive>::Export(env, exports, environment);
   SetConstants(env, constants,

@@ -9,8 +9,7 @@ export interface Source<T extends object> {
 }
 
 /**
- * Asks its source for a value only when it is asked itself, so that nothing taken is lost where a loop ends. Written by
- * hand: an async generator needs three turns of the microtask queue for every value.
+ * Asks its source for a value only when it is asked itself. Written by hand: an async generator needs three turns of the microtask queue for every value.
  */
 export class Iteration<T extends object> implements AsyncIterableIterator<T> {
   readonly #source: Source<T>;

@@ -1,4 +1,4 @@
-import { block, core, detail, ROW_SLOT } from '../native/core.js';
+import { block, core, detail, ROW, ROW_SLOT } from '../native/core.js';
 import { errno, failure, outOfRange } from './errors.js';
 import { size } from './arguments.js';
 import { slab } from './slab.js';
@@ -11,13 +11,7 @@ export interface WaitOptions {
   signal?: AbortSignal | undefined;
 }
 
-// The layout of WaitEngine's rows: native/core/wait-engine.h.
-const SLOTS = 6;
-const TICKET = 0;
-const RESULT = 1;
-const OFFSET = 2;
-const SIZE = 3;
-const DETAIL = 4;
+// native/core/wait-engine.h.
 const FIRST_TICKET = 4096;
 const NO_THREAD = -4095;
 
@@ -34,15 +28,15 @@ core.onDone((rows, size) => {
   const batch = size === 0 ? EMPTY : slab.reserve(size);
   if (size > 0) core.takeBatch(batch, 0);
   for (let row = 0; row < rows; row++) {
-    const at = ROW_SLOT + row * SLOTS;
-    const index = (block[at + TICKET] as number) - FIRST_TICKET;
+    const at = ROW_SLOT + row * ROW.SLOTS;
+    const index = (block[at + ROW.TICKET] as number) - FIRST_TICKET;
     const wait = pending[index];
     if (wait === undefined) continue;
     pending[index] = undefined;
-    const offset = block[at + OFFSET] as number;
-    const length = block[at + SIZE] as number;
+    const offset = block[at + ROW.OFFSET] as number;
+    const length = block[at + ROW.SIZE] as number;
     const data = length === size ? batch : batch.subarray(offset, offset + length);
-    wait.end(block[at + RESULT] as number, detail(at + DETAIL), data);
+    wait.end(block[at + ROW.RESULT] as number, detail(at + ROW.DETAIL), data);
   }
 }, libuv);
 

@@ -30,6 +30,11 @@ const wide = new BigInt64Array(block.buffer);
 const MOST_ARGUMENTS = 8;
 const DETAIL_SLOT = 2 * MOST_ARGUMENTS;
 export const ROW_SLOT = DETAIL_SLOT + 2;
+export const ROWS = 128;
+/** Of a row: ticket, result, where its bytes begin, how many, and its detail. */
+export const ROW = { SLOTS: 6, TICKET: 0, RESULT: 1, OFFSET: 2, SIZE: 3, DETAIL: 4 } as const;
+/** Rows of a call that brings many results. */
+export const BATCH_SLOT = ROW_SLOT + ROWS * ROW.SLOTS;
 
 /** Below every -errno: the argument was no Uint8Array, or one over a detached buffer. */
 export const NOT_BYTES = -4094;

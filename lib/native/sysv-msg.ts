@@ -11,6 +11,7 @@ interface Addon {
   msgrcv: (into: Uint8Array) => number;
   msgrcvWithin: (into: Uint8Array) => number;
   msgrcvLater: (into: Uint8Array) => number;
+  msgrcvMany: (into: Uint8Array) => number;
   msgctl: (
     msqid: number,
     cmd: number,
@@ -102,5 +103,12 @@ export const native = {
     prepareReceive(msqid, call, offset);
     block[5] = spin;
     return addon.msgrcvLater(into);
+  },
+
+  /** Takes at most `max` messages, as many as are there and fit into `into` from `offset` on; their rows are in the block. */
+  msgrcvMany(msqid: number, into: Uint8Array, offset: number, call: Receive, max: number): number {
+    prepareReceive(msqid, call, offset);
+    block[5] = max;
+    return addon.msgrcvMany(into);
   },
 };

@@ -4,6 +4,8 @@
 
 #include <napi.h>
 
+#include <string>
+
 #include "core/arguments.h"
 #include "core/kick.h"
 #include "core/scratch.h"
@@ -23,11 +25,14 @@ struct Environment {
 
   // The block: a Float64Array that TypeScript and C++ both write. Only this package has it, so it
   // is never detached. Its parts: arguments (FastArguments), what a call brought besides its result
-  // (WriteDetail), the rows of `waits`.
+  // (WriteDetail), the rows of `waits`, rows of a
+  // call that brings many results.
   static constexpr size_t kDetailSlot = 2 * FastArguments::kMost;
   static constexpr size_t kRowSlot = kDetailSlot + 2;
-  static constexpr size_t kBlockSlots =
+  static constexpr size_t kBatchSlot =
       kRowSlot + WaitEngine::kRecordRows * WaitEngine::kRecordSlots;
+  static constexpr size_t kBlockSlots =
+      kBatchSlot + WaitEngine::kRecordRows * WaitEngine::kRecordSlots;
   Napi::Reference<Napi::Float64Array> block_reference;
   double* block = nullptr;
 
@@ -37,6 +42,18 @@ struct Environment {
 // Adds to `exports` what TypeScript needs of the core: the block, waits, the thread limit, the
 // errors.
 Environment* InitEnvironment(Napi::Env env, Napi::Object exports);
+
+// Below every -errno: the argument is no Uint8Array, or its buffer is detached.
+inline constexpr int64_t kNotBytes = -4094;
+
+// A function in the plain C interface, which is a little faster than CallbackInfo. Its data is the
+// environment.
+inline void ExportFast(Napi::Env env, Napi::Object exports, const std::string& name,
+                       napi_callback function, Environment* environment) {
+  napi_value value = nullptr;
+  napi_create_function(env, name.c_str(), name.size(), function, environment, &value);
+  exports[name] = value;
+}
 
 inline Environment* EnvironmentOf(const Napi::CallbackInfo& info) {
   return static_cast<Environment*>(info.Data());

@@ -2,6 +2,7 @@
 #include "core/wait-thread.h"
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -137,6 +138,11 @@ ssize_t WaitThread::Complete(Wait* wait) {
   // Only a thread with something to hand over needs to know first whether the call would wait.
   if (unannounced_ > 0) {
     ssize_t result = wait->Attempt(Blocking::kNo, &scratch_);
+    if (!wait->WouldBlock(result)) return result;
+    // The peer that was woken by the calls before may share this core. After its turn there is room
+    // for more than one message: the queue moves in batches instead of with two switches for each.
+    sched_yield();
+    result = wait->Attempt(Blocking::kNo, &scratch_);
     if (!wait->WouldBlock(result)) return result;
     unannounced_ = 0;
     engine_->Wake();

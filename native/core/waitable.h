@@ -35,14 +35,11 @@ namespace unix_ipc {
 template <typename Call>
 class Waitable {
  public:
-  // Below every -errno: the argument is no Uint8Array, or its buffer is detached.
-  static constexpr int64_t kNotBytes = -4094;
-
   static void Export(Napi::Env env, Napi::Object exports, Environment* environment) {
     std::string name(Call::kName);
-    Export(env, exports, name, Function<Now>, environment);
-    Export(env, exports, name + "Within", Function<Within>, environment);
-    Export(env, exports, name + "Later", Function<Later>, environment);
+    ExportFast(env, exports, name, Function<Now>, environment);
+    ExportFast(env, exports, name + "Within", Function<Within>, environment);
+    ExportFast(env, exports, name + "Later", Function<Later>, environment);
   }
 
  private:
@@ -61,13 +58,6 @@ class Waitable {
    private:
     Call call_;
   };
-
-  static void Export(Napi::Env env, Napi::Object exports, const std::string& name,
-                     napi_callback function, Environment* environment) {
-    napi_value value = nullptr;
-    napi_create_function(env, name.c_str(), name.size(), function, environment, &value);
-    exports[name] = value;
-  }
 
   // In the plain C interface, which is a little faster than CallbackInfo.
   template <int64_t (*Variant)(Environment*, Call*)>
