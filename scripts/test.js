@@ -121,9 +121,10 @@ async function runWithin(command, limit) {
     console.error(`test: not done after ${limit / 1000} s, so a test hangs; ended`);
     if (pid !== undefined) killTree(pid);
   }, limit);
-  const [code] = await once(child, 'close');
+  /** @type {unknown[]} */
+  const ending = await once(child, 'close');
   clearTimeout(timer);
-  return code === 0;
+  return ending[0] === 0;
 }
 
 const { sanitizer, rest } = parse(process.argv.slice(2));

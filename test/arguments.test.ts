@@ -212,8 +212,16 @@ describe('what waits', () => {
     async (_name, call) => {
       const queue = privateQueue();
       queue.sendSync('stays');
-      for (const signal of [null, 1, 'abort', {}, new EventTarget(), () => undefined]) {
-        expect(await codeOf(() => call(queue, { signal })), String(signal)).toBe(type);
+      const signals = {
+        null: null,
+        number: 1,
+        string: 'abort',
+        object: {},
+        target: new EventTarget(),
+        function: () => 1,
+      };
+      for (const [what, signal] of Object.entries(signals)) {
+        expect(await codeOf(() => call(queue, { signal })), what).toBe(type);
       }
       expect(drain(queue.id)).toEqual(['stays']);
     },

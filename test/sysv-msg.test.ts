@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { IPC_PRIVATE, IpcError, type SysvMessage as Message, SysvMessageQueue } from 'unix-ipc';
+import { type Codec, IPC_PRIVATE, IpcError, type SysvMessage as Message, SysvMessageQueue } from 'unix-ipc';
 import * as sys from 'unix-ipc/sys';
 import { compiled } from './helpers/compile.js';
 import { failure, rejection, systemError } from './helpers/failures.js';
@@ -19,6 +19,11 @@ import {
 import { nobody, noSecondUser, otherUser, program, unprivileged } from './helpers/peers.js';
 import { borrow, drain, fill, own, privateId, privateQueue, removedId, unusedKey } from './helpers/queues.js';
 import { until } from './helpers/until.js';
+
+/** A blocking call as a promise, so that all variants can be tested by one text. */
+function promised<T>(call: () => T): Promise<T> {
+  return Promise.resolve().then(call);
+}
 
 function texts(messages: Iterable<Message<unknown>>): string[] {
   return Array.from(messages, ({ data }) => String(data));
@@ -235,18 +240,15 @@ describe('receiving', () => {
     maxBytes?: number;
     truncate?: boolean;
   }
-  const variants: [
-    string,
-    (queue: SysvMessageQueue, options?: Options) => Promise<Message<Buffer> | undefined>,
-  ][] = [
-    ['receiveSync()', async (queue, options) => queue.receiveSync({ timeout: 1000, ...options })],
-    ['tryReceive()', async (queue, options) => queue.tryReceive(options)],
+  const variants: [string, (queue: SysvMessageQueue, options?: Options) => Promise<Message | undefined>][] = [
+    ['receiveSync()', (queue, options) => promised(() => queue.receiveSync({ timeout: 1000, ...options }))],
+    ['tryReceive()', (queue, options) => promised(() => queue.tryReceive(options))],
     ['receive()', (queue, options) => queue.receive(options)],
     [
       'receiveManySync(1)',
-      async (queue, options) => queue.receiveManySync(1, { timeout: 1000, ...options })[0],
+      (queue, options) => promised(() => queue.receiveManySync(1, { timeout: 1000, ...options })[0]),
     ],
-    ['tryReceiveMany(1)', async (queue, options) => queue.tryReceiveMany(1, options)[0]],
+    ['tryReceiveMany(1)', (queue, options) => promised(() => queue.tryReceiveMany(1, options)[0])],
     ['receiveMany(1)', async (queue, options) => (await queue.receiveMany(1, options))[0]],
     [
       'messages()',
@@ -426,8 +428,8 @@ describe('receiving', () => {
   it('receiveMany() of each variant stops before a message over maxBytes, and loses none', async () => {
     const queue = privateQueue();
     for (const receive of [
-      async () => queue.receiveManySync(5, { maxBytes: 4 }),
-      async () => queue.tryReceiveMany(5, { maxBytes: 4 }),
+      () => promised(() => queue.receiveManySync(5, { maxBytes: 4 })),
+      () => promised(() => queue.tryReceiveMany(5, { maxBytes: 4 })),
       () => queue.receiveMany(5, { maxBytes: 4 }),
     ]) {
       queue.sendSync('fits');
@@ -588,7 +590,7 @@ describe('codec', () => {
   });
 
   it("'json' makes messages values", async () => {
-    const queue = own(SysvMessageQueue.open<unknown>(IPC_PRIVATE, { codec: 'json' }));
+    const queue = own(SysvMessageQueue.open(IPC_PRIVATE, { codec: 'json' }));
     for (const value of [{ id: 1, list: [1, null, 'ü'] }, 'text', 0, false, null]) {
       queue.sendSync(value);
       expect(queue.receiveSync().data).toEqual(value);
@@ -603,7 +605,7 @@ describe('codec', () => {
   });
 
   it("'json' refuses what is no JSON and sends nothing", async () => {
-    const queue = own(SysvMessageQueue.open<unknown>(IPC_PRIVATE, { codec: 'json' }));
+    const queue = own(SysvMessageQueue.open(IPC_PRIVATE, { codec: 'json' }));
     const cyclic: { self?: unknown } = {};
     cyclic.self = cyclic;
     for (const value of [undefined, () => 1, Symbol('s'), 1n, cyclic]) {
@@ -631,8 +633,8 @@ describe('codec', () => {
 
   it('that throws while it encodes passes its error on, and nothing is sent', async () => {
     const cause = new Error('can not be encoded');
-    const codec = {
-      encode(_value: string): string {
+    const codec: Codec<string> = {
+      encode: () => {
         throw cause;
       },
       decode: String,
@@ -680,9 +682,9 @@ describe('codec', () => {
     it.each([
       [
         'receiveManySync()',
-        async (queue: SysvMessageQueue<string>) => queue.receiveManySync(10, { timeout: 500 }),
+        (queue: SysvMessageQueue<string>) => promised(() => queue.receiveManySync(10, { timeout: 500 })),
       ],
-      ['tryReceiveMany()', async (queue: SysvMessageQueue<string>) => queue.tryReceiveMany(10)],
+      ['tryReceiveMany()', (queue: SysvMessageQueue<string>) => promised(() => queue.tryReceiveMany(10))],
       ['receiveMany()', (queue: SysvMessageQueue<string>) => queue.receiveMany(10, { timeout: 500 })],
     ])('loses no message around it in %s', async (_name, receive) => {
       const queue = open();
@@ -701,7 +703,7 @@ describe('codec', () => {
   });
 
   it("'json' gives ERR_DECODE for a message that is no JSON", () => {
-    const queue = own(SysvMessageQueue.open<unknown>(IPC_PRIVATE, { codec: 'json' }));
+    const queue = own(SysvMessageQueue.open(IPC_PRIVATE, { codec: 'json' }));
     sys.msgsnd(queue.id, 3, '{ broken');
     expect(failure(() => queue.receiveSync())).toMatchObject({
       code: 'ERR_DECODE',

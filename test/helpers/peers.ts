@@ -61,12 +61,11 @@ export class Peer {
     return this.#stderr;
   }
 
-  protected onLine(_line: string): boolean {
-    return false;
-  }
+  /** Takes a line that is for the peer's own class alone. */
+  protected onLine?(line: string): boolean;
 
   #take(line: string): void {
-    if (this.onLine(line)) return;
+    if (this.onLine?.(line) === true) return;
     const wanted = this.#wanted;
     this.#wanted = undefined;
     if (wanted) wanted(line);
