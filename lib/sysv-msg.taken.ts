@@ -27,24 +27,45 @@ export function takeMany(msqid: number, call: Receive, max: number): Taken[] {
   return taken;
 }
 
+const holders = new Set<TakenAhead>();
+
+function putAllBack(): void {
+  for (const holder of holders) holder.putBack();
+}
+
 /** Messages taken ahead, for the calls to come: they get them as msgrcv(2) would have given them. */
 export class TakenAhead {
+  readonly #putBack: (message: Taken) => void;
   #messages: Taken[] = [];
   #first = 0;
+
+  /** @param putBack gives one message back to the queue */
+  constructor(putBack: (message: Taken) => void) {
+    this.#putBack = putBack;
+  }
 
   get isEmpty(): boolean {
     return this.#first === this.#messages.length;
   }
 
   append(messages: Taken[]): void {
-    this.#messages = this.isEmpty ? messages : [...this.takeAll(), ...messages];
-    this.#first = 0;
+    this.#set([...this.#rest(), ...messages]);
   }
 
   /** Puts back what was taken from the front. */
   prepend(messages: Taken[]): void {
-    this.#messages = [...messages, ...this.takeAll()];
-    this.#first = 0;
+    this.#set([...messages, ...this.#rest()]);
+  }
+
+  /** Nobody may come for these any more: they go back unless they are taken before the event loop turns. */
+  putBackSoon(): void {
+    if (!this.isEmpty) setImmediate(() => this.putBack());
+  }
+
+  putBack(): void {
+    const messages = this.#rest();
+    this.#set([]);
+    for (const message of messages) this.#putBack(message);
   }
 
   take(msqid: number, call: Receive): Taken | undefined {
@@ -55,19 +76,29 @@ export class TakenAhead {
     if (!fits && (call.flags & MSG_NOERROR) === 0) throw explainReceive(E2BIG, msqid, call.size);
     if (index === this.#first) this.#first++;
     else this.#messages.splice(index, 1);
+    if (this.isEmpty) this.#set([]);
     return fits ? message : { type: message.type, data: message.data.subarray(0, call.size) };
   }
 
-  takeAll(): Taken[] {
-    const messages = this.#messages.slice(this.#first);
-    this.#messages = [];
+  #rest(): Taken[] {
+    return this.#messages.slice(this.#first);
+  }
+
+  #set(messages: Taken[]): void {
+    this.#messages = messages;
     this.#first = 0;
-    return messages;
+    if (messages.length > 0) {
+      // A program may end in the middle of a loop.
+      if (holders.size === 0) process.once('exit', putAllBack);
+      holders.add(this);
+    } else if (holders.delete(this) && holders.size === 0) {
+      process.off('exit', putAllBack);
+    }
   }
 
   #find({ type, flags }: Receive): number {
     if (type === 0) return this.#first;
-    const rest = this.#messages.slice(this.#first);
+    const rest = this.#rest();
     const first = (matches: (message: Taken) => boolean): number => {
       const index = rest.findIndex(matches);
       return index < 0 ? -1 : this.#first + index;

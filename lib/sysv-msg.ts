@@ -126,7 +126,7 @@ export interface SysvMessageQueueChanges {
 type Payload<T> = Buffer extends T ? Bytes : never;
 
 /** The most messages that a loop which keeps pace takes ahead. */
-const AHEAD = 64;
+const AHEAD = 32;
 
 const ANY: Receive = { size: ANY_SIZE, type: 0, flags: 0 };
 
@@ -154,7 +154,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   #closed = false;
   /** msg_qbytes, when it was last looked at. */
   #capacity: number | undefined;
-  readonly #ahead = new TakenAhead();
+  readonly #ahead = new TakenAhead(({ type, data }) => this.#putBack(type, data));
 
   private constructor(id: number, key: number, codec: Codec<T>, spin: number) {
     this.id = id;
@@ -370,9 +370,9 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
    * The messages of the queue, one after the other, as `for await (const message of queue.messages({ type: 2 }))`. close()
    * and `break` end it; an abort, and a time limit on any one message, throw as in receive().
    *
-   * Takes a message when asked for the next. Only a loop that has run for a while without awaiting anything else gets
-   * messages taken ahead, up to 64; those left after a `break` are the first that this object's next calls receive, and
-   * close() puts them back at the end of the queue.
+   * Takes a message when asked for the next. Only for a loop that has taken 256 without awaiting anything else, up to 32
+   * are taken at a time. Those left when it ends are the first that calls of this object receive in the same turn of the
+   * event loop; then, and on close() and exit, they go back to the end of the queue.
    */
   messages(options?: SysvReceiveOptions & WaitOptions): AsyncIterableIterator<SysvMessage<T>> {
     const call = this.#receiveCall(options);
@@ -392,7 +392,10 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
         return message.finally(() => pace.resume());
       },
       isOver: () => this.#closed,
-      cancel: () => waits.cancelAll((syscall) => new IpcError(ECANCELED, syscall)),
+      cancel: () => {
+        waits.cancelAll((syscall) => new IpcError(ECANCELED, syscall));
+        this.#ahead.putBackSoon();
+      },
     });
   }
 
@@ -453,7 +456,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     this.#closed = true;
     const reason = 'the SysvMessageQueue was closed while this call waited';
     this.#waits.cancelAll((syscall) => new IpcError(ECANCELED, syscall, { reason, id: this.id }));
-    for (const { type, data } of this.#ahead.takeAll()) this.#putBack(type, data);
+    this.#ahead.putBack();
   }
 
   [Symbol.dispose](): void {

@@ -46,7 +46,7 @@ export class Iteration<T extends object> implements AsyncIterableIterator<T> {
   #fail(error: unknown): Promise<IteratorResult<T, undefined>> {
     // What waited when the iteration was ended, or its source closed, was cancelled by that.
     const ended = this.#done || this.#source.isOver();
-    this.#done = true;
+    void this.return();
     return ended ? Promise.resolve({ value: undefined, done: true }) : Promise.reject(error);
   }
 }

@@ -1,5 +1,5 @@
 /** After so many turns of a loop without a pause, it is in a flood. */
-const STEADY = 32;
+const STEADY = 256;
 /** From here on pauses are watched for; a loop that waits for every value never comes this far. */
 const WATCHED = 8;
 
