@@ -1,8 +1,10 @@
 import {
   abortSignal,
   boolean,
+  bytes,
   int,
   long,
+  notBytes,
   object,
   size,
   timeout as timeLimit,
@@ -16,7 +18,7 @@ import { slab } from './internal/slab.js';
 import { resolveKey, type Key } from './internal/sysv-key.js';
 import { Pace } from './internal/pace.js';
 import { promise, turn, turnIsDue, Waits, type WaitOptions } from './internal/waiting.js';
-import { detail } from './native/core.js';
+import { detail, NOT_BYTES } from './native/core.js';
 import { native, type Receive } from './native/sysv-msg.js';
 import { explainGet, explainReceive, explainSend, explainControl, whileWaiting } from './sysv-msg.errors.js';
 import { IPC_CREAT, IPC_EXCL, IPC_NOWAIT, IPC_RMID, IPC_SET } from './sys/sysv-ipc.js';
@@ -148,7 +150,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   readonly id: number;
   /** The key that the queue was made with; 0 for none. */
   readonly key: number;
-  readonly #codec: Codec<T>;
+  readonly #codec: Codec<T> | undefined;
   readonly #spin: number;
   readonly #waits = new Waits();
   #closed = false;
@@ -156,7 +158,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   #capacity: number | undefined;
   readonly #ahead = new TakenAhead(({ type, data }) => this.#putBack(type, data));
 
-  private constructor(id: number, key: number, codec: Codec<T>, spin: number) {
+  private constructor(id: number, key: number, codec: Codec<T> | undefined, spin: number) {
     this.id = id;
     this.key = key;
     this.#codec = codec;
@@ -250,7 +252,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
    */
   sendSync(data: T | Payload<T>, options?: SysvSendOptions & { timeout?: number | undefined }): void {
     const type = sendType(options);
-    const limit = timeLimit(object(options, 'options')?.timeout);
+    const limit = options === undefined ? undefined : timeLimit(options.timeout);
     const text = this.#encode(data);
     let result = native.msgsnd(this.id, type, text, IPC_NOWAIT);
     if (result === EAGAIN) {
@@ -260,7 +262,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
           ? native.msgsnd(this.id, type, text, 0)
           : native.msgsndWithin(this.id, type, text, limit ?? -1, this.#spin);
     }
-    if (result < 0) throw explainSend(result, this.id, text.length);
+    if (result < 0) throw this.#sendError(result, text);
   }
 
   /**
@@ -274,7 +276,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     const text = this.#encode(data);
     const result = native.msgsnd(this.id, type, text, IPC_NOWAIT);
     if (result === 0) return true;
-    if (result !== EAGAIN) throw explainSend(result, this.id, text.length);
+    if (result !== EAGAIN) throw this.#sendError(result, text);
     this.#checkFits(text.length);
     return false;
   }
@@ -469,19 +471,18 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     const text = this.#encode(data);
     const started = native.msgsndLater(this.id, type, text, this.#spin);
     if (started === 0) return turnIsDue() ? turn() : undefined;
-    const { length } = text;
     const wait = this.#waits.add(
       started,
       {
         syscall: 'msgsnd',
         settle: () => undefined,
-        explain: (result) => explainSend(result, this.id, length),
+        explain: (result) => this.#sendError(result, text),
         late: (result) => whileWaiting(result, this.id),
       },
       waiting,
     );
     try {
-      this.#checkFits(length);
+      this.#checkFits(text.length);
     } catch (error) {
       wait.cancel(error);
     }
@@ -496,7 +497,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     const ending = {
       syscall: 'msgsnd',
       settle: () => undefined,
-      explain: (result: number) => explainSend(result, this.id, data.length),
+      explain: (result: number) => this.#sendError(result, data),
       late: (result: number) => whileWaiting(result, this.id),
     };
     // The queue has been removed, and the message would have gone with it.
@@ -509,7 +510,11 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
 
   #encode(data: T | Payload<T>): Uint8Array {
     this.#checkOpen();
-    return encode(this.#codec, data as T);
+    return this.#codec === undefined ? bytes(data, 'data') : encode(this.#codec, data as T);
+  }
+
+  #sendError(result: number, text: Uint8Array): Error {
+    return result === NOT_BYTES ? notBytes(text, 'data') : explainSend(result, this.id, text.length);
   }
 
   // The kernel would let a message longer than the queue wait for ever. Asked only when a message finds no room.
@@ -575,7 +580,9 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     return turnIsDue() ? turn().then(() => result) : result;
   }
 
-  #message({ type, data }: Taken): SysvMessage<T> {
+  #message(taken: Taken): SysvMessage<T> {
+    if (this.#codec === undefined) return taken as SysvMessage<T>;
+    const { type, data } = taken;
     return { type, data: decode(this.#codec, data, { type }) };
   }
 
@@ -621,7 +628,7 @@ function receiveOptions(options: SysvReceiveOptions): Receive {
   return { size: most, type: long(type, 'options.type'), flags };
 }
 
-function handleOptions<T>(coding: unknown, spin: unknown): [Codec<T>, number] {
+function handleOptions<T>(coding: unknown, spin: unknown): [Codec<T> | undefined, number] {
   return [codec<T>(coding), spin === undefined ? 0 : size(spin, 'options.spin')];
 }
 

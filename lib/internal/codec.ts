@@ -11,7 +11,6 @@ export interface Codec<T> {
 /** How an object codes its data: the name of a codec of this package, or one of the caller's. */
 export type CodecOption<T> = 'utf8' | 'json' | Codec<T>;
 
-const raw: Codec<Buffer> = { encode: (value) => value, decode: (data) => data };
 const utf8: Codec<string> = { encode: (value) => value, decode: (data) => data.toString() };
 const json: Codec<unknown> = {
   encode(value) {
@@ -23,12 +22,13 @@ const json: Codec<unknown> = {
   decode: (data) => JSON.parse(data.toString()) as unknown,
 };
 
-export function codec<T>(option: unknown): Codec<T> {
-  return choose(option) as Codec<T>;
+/** The codec that an option names; undefined for bytes as they are. */
+export function codec<T>(option: unknown): Codec<T> | undefined {
+  return choose(option) as Codec<T> | undefined;
 }
 
 function choose(option: unknown): unknown {
-  if (option === undefined) return raw;
+  if (option === undefined) return undefined;
   if (option === 'utf8') return utf8;
   if (option === 'json') return json;
   if (typeof option === 'object' && option !== null && !types.isProxy(option)) {
@@ -44,7 +44,6 @@ export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
 
 /** Decodes what the kernel has already given away: where that fails, the error carries it. */
 export function decode<T>(codec: Codec<T>, data: Buffer, fields: object): T {
-  if (codec === (raw as unknown)) return data as T;
   try {
     return codec.decode(data);
   } catch (cause) {

@@ -28,7 +28,8 @@ const wide = new BigInt64Array(block.buffer);
 
 // The layout of native/core/arguments.h and environment.h.
 const MOST_ARGUMENTS = 8;
-const DETAIL_SLOT = 2 * MOST_ARGUMENTS;
+const RESULT_SLOT = 2 * MOST_ARGUMENTS;
+const DETAIL_SLOT = RESULT_SLOT + 1;
 export const ROW_SLOT = DETAIL_SLOT + 2;
 export const ROWS = 128;
 /** Of a row: ticket, result, where its bytes begin, how many, and its detail. */
@@ -36,7 +37,7 @@ export const ROW = { SLOTS: 6, TICKET: 0, RESULT: 1, OFFSET: 2, SIZE: 3, DETAIL:
 /** Rows of a call that brings many results. */
 export const BATCH_SLOT = ROW_SLOT + ROWS * ROW.SLOTS;
 
-/** Below every -errno: the argument was no Uint8Array, or one over a detached buffer. */
+/** Below every -errno: the argument was no typed array, or one over a detached buffer. */
 export const NOT_BYTES = -4094;
 
 /** An argument that is a C long. */
@@ -47,6 +48,11 @@ export function setLong(slot: number, value: number | bigint): void {
     block[slot] = NaN;
     wide[MOST_ARGUMENTS + slot] = value;
   }
+}
+
+/** The result of the last call. */
+export function result(): number {
+  return block[RESULT_SLOT] as number;
 }
 
 /** What a call brought besides its result, such as a message's type: a bigint where a number can't hold it. */

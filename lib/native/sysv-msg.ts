@@ -1,16 +1,16 @@
 import { binding } from '../internal/binding.js';
 import type { msginfo, msqid_ds } from '../sys/sysv-msg.js';
-import { block, setLong } from './core.js';
+import { block, result, setLong } from './core.js';
 
-/** native/sysv-msg.cc. Numbers of msgsnd and msgrcv come through the block. */
+/** native/sysv-msg.cc. Numbers and results of msgsnd and msgrcv cross in the block. */
 interface Addon {
   msgget: (key: number, flags: number) => number;
-  msgsnd: (mtext: Uint8Array) => number;
-  msgsndWithin: (mtext: Uint8Array) => number;
-  msgsndLater: (mtext: Uint8Array) => number;
-  msgrcv: (into: Uint8Array) => number;
-  msgrcvWithin: (into: Uint8Array) => number;
-  msgrcvLater: (into: Uint8Array) => number;
+  msgsnd: (mtext: Uint8Array) => void;
+  msgsndWithin: (mtext: Uint8Array) => void;
+  msgsndLater: (mtext: Uint8Array) => void;
+  msgrcv: (into: Uint8Array) => void;
+  msgrcvWithin: (into: Uint8Array) => void;
+  msgrcvLater: (into: Uint8Array) => void;
   msgrcvMany: (into: Uint8Array) => number;
   msgctl: (
     msqid: number,
@@ -56,7 +56,8 @@ export const native = {
 
   msgsnd(msqid: number, type: number | bigint, text: Uint8Array, flags: number): number {
     prepareSend(msqid, type, flags);
-    return addon.msgsnd(text);
+    addon.msgsnd(text);
+    return result();
   },
 
   /** Waits at most `timeout` milliseconds (negative: for ever), after `spin` microseconds without sleep. */
@@ -70,19 +71,22 @@ export const native = {
     prepareSend(msqid, type, 0);
     block[3] = timeout;
     block[4] = spin;
-    return addon.msgsndWithin(text);
+    addon.msgsndWithin(text);
+    return result();
   },
 
   msgsndLater(msqid: number, type: number | bigint, text: Uint8Array, spin: number): number {
     prepareSend(msqid, type, 0);
     block[3] = spin;
-    return addon.msgsndLater(text);
+    addon.msgsndLater(text);
+    return result();
   },
 
   /** Copies what it takes to into[offset] where that fits; else takeReceived() copies it. */
   msgrcv(msqid: number, into: Uint8Array, offset: number, call: Receive): number {
     prepareReceive(msqid, call, offset);
-    return addon.msgrcv(into);
+    addon.msgrcv(into);
+    return result();
   },
 
   msgrcvWithin(
@@ -96,13 +100,15 @@ export const native = {
     prepareReceive(msqid, call, offset);
     block[5] = timeout;
     block[6] = spin;
-    return addon.msgrcvWithin(into);
+    addon.msgrcvWithin(into);
+    return result();
   },
 
   msgrcvLater(msqid: number, into: Uint8Array, offset: number, call: Receive, spin: number): number {
     prepareReceive(msqid, call, offset);
     block[5] = spin;
-    return addon.msgrcvLater(into);
+    addon.msgrcvLater(into);
+    return result();
   },
 
   /** Takes at most `max` messages, as many as are there and fit into `into` from `offset` on; their rows are in the block. */

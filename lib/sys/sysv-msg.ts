@@ -1,5 +1,15 @@
 // <sys/msg.h>
-import { bytes, int, long, memory, object, size, unsigned, type Bytes } from '../internal/arguments.js';
+import {
+  bytes,
+  int,
+  long,
+  memory,
+  notBytes,
+  object,
+  size,
+  unsigned,
+  type Bytes,
+} from '../internal/arguments.js';
 import { errno, invalidType, IpcError } from '../internal/errors.js';
 import { slab } from '../internal/slab.js';
 import { detail, NOT_BYTES } from '../native/core.js';
@@ -69,9 +79,13 @@ export function msgget(key: number, msgflg: number): number {
  * @see https://man7.org/linux/man-pages/man2/msgop.2.html
  */
 export function msgsnd(msqid: number, mtype: number | bigint, mtext: Bytes, msgflg = 0): void {
-  const text = typeof mtext === 'string' ? Buffer.from(mtext) : mtext;
-  const result = native.msgsnd(int(msqid, 'msqid'), long(mtype, 'mtype'), text, int(msgflg, 'msgflg'));
-  if (result === NOT_BYTES) bytes(mtext, 'mtext');
+  const result = native.msgsnd(
+    int(msqid, 'msqid'),
+    long(mtype, 'mtype'),
+    bytes(mtext, 'mtext'),
+    int(msgflg, 'msgflg'),
+  );
+  if (result === NOT_BYTES) throw notBytes(mtext, 'mtext');
   if (result < 0) throw new IpcError(result, 'msgsnd', { id: msqid });
 }
 
@@ -122,8 +136,8 @@ export function msgrcv(
     return { mtype: detail(), mtext: slab.take(length) };
   }
   object(from, 'from');
-  const length = native.msgrcv(int(msqid, 'msqid'), sizeOrMemory, 0, call);
-  if (length === NOT_BYTES) memory(sizeOrMemory, 'mtext');
+  const length = native.msgrcv(int(msqid, 'msqid'), memory(sizeOrMemory, 'mtext'), 0, call);
+  if (length === NOT_BYTES) throw notBytes(sizeOrMemory, 'mtext');
   if (length < 0) throw new IpcError(length, 'msgrcv', { id: msqid });
   if (from !== undefined) from.mtype = detail();
   return length;

@@ -27,7 +27,8 @@ struct Environment {
   // is never detached. Its parts: arguments (FastArguments), what a call brought besides its result
   // (WriteDetail), the rows of `waits`, rows of a
   // call that brings many results.
-  static constexpr size_t kDetailSlot = 2 * FastArguments::kMost;
+  static constexpr size_t kResultSlot = 2 * FastArguments::kMost;
+  static constexpr size_t kDetailSlot = kResultSlot + 1;
   static constexpr size_t kRowSlot = kDetailSlot + 2;
   static constexpr size_t kBatchSlot =
       kRowSlot + WaitEngine::kRecordRows * WaitEngine::kRecordSlots;
@@ -43,7 +44,7 @@ struct Environment {
 // errors.
 Environment* InitEnvironment(Napi::Env env, Napi::Object exports);
 
-// Below every -errno: the argument is no Uint8Array, or its buffer is detached.
+// Below every -errno: the argument is no typed array, or its buffer is detached.
 inline constexpr int64_t kNotBytes = -4094;
 
 // A function in the plain C interface, which is a little faster than CallbackInfo. Its data is the

@@ -2,8 +2,6 @@
 #include "core/wait-engine.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <utility>
 
 #include "core/results.h"
@@ -11,9 +9,6 @@
 namespace unix_ipc {
 
 namespace {
-
-// The largest integers that a double holds without a gap.
-constexpr int64_t kMaxSafeInteger = (int64_t{1} << 53) - 1;
 
 constexpr size_t kKeptLanes = 64;
 
@@ -140,12 +135,6 @@ void WaitEngine::Put(std::unique_ptr<Wait> wait, ssize_t result, const Received&
 
 void WaitEngine::Wake() {
   if (!woken_.exchange(true)) waker_.Wake();
-}
-
-void WaitEngine::WriteDetail(double* slots, int64_t detail) {
-  bool safe = detail <= kMaxSafeInteger && detail >= -kMaxSafeInteger;
-  slots[0] = safe ? static_cast<double>(detail) : NAN;
-  memcpy(&slots[1], &detail, sizeof(detail));
 }
 
 void WaitEngine::OnWake(napi_env env) {

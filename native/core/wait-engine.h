@@ -6,6 +6,8 @@
 
 #include <node_api.h>
 
+#include <cmath>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -59,7 +61,13 @@ class WaitEngine final : private LoopWaker::Client {
 
   size_t TakeBatch(char* into, size_t size) const;
 
-  static void WriteDetail(double* slots, int64_t detail);
+  static void WriteDetail(double* slots, int64_t detail) {
+    // A double holds these without a gap.
+    constexpr int64_t kMaxSafeInteger = (int64_t{1} << 53) - 1;
+    bool safe = detail <= kMaxSafeInteger && detail >= -kMaxSafeInteger;
+    slots[0] = safe ? static_cast<double>(detail) : NAN;
+    memcpy(&slots[1], &detail, sizeof(detail));
+  }
 
  private:
   friend class WaitThread;

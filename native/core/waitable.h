@@ -68,9 +68,13 @@ class Waitable {
     napi_get_cb_info(env, info, &count, &argument, nullptr, &data);
     auto* environment = static_cast<Environment*>(data);
     Bytes bytes;
-    if (!ReadBytes(env, argument, &bytes)) return ToResult(env, kNotBytes);
-    Call call(FastArguments(environment->block, bytes));
-    return ToResult(env, Variant(environment, &call));
+    int64_t result = kNotBytes;
+    if (ReadBytes(env, argument, &bytes)) {
+      Call call(FastArguments(environment->block, bytes));
+      result = Variant(environment, &call);
+    }
+    environment->block[Environment::kResultSlot] = static_cast<double>(result);
+    return nullptr;
   }
 
   // call: the call itself, waiting or not as its own flags say.
