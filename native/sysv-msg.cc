@@ -148,7 +148,7 @@ class MessageReceive {
   void Own() { into_ = Bytes(); }
 
  private:
-  static constexpr size_t kUsualRoom = 64 * 1024 - kTypeSize;
+  static constexpr size_t kUsualRoom = size_t{64} * 1024 - kTypeSize;
   static constexpr char kExcept = 0;
 
   int msqid_;

@@ -2,7 +2,7 @@
 #include "core/errors.h"
 
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 
 namespace unix_ipc {
 
@@ -161,7 +161,7 @@ Napi::Value ErrorTable(const Napi::CallbackInfo& info) {
     Napi::Array entry = Napi::Array::New(env, 3);
     entry.Set(0u, Napi::Number::New(env, row.number));
     entry.Set(1u, Napi::String::New(env, row.name));
-    entry.Set(2u, Napi::String::New(env, strerror(row.number)));
+    entry.Set(2u, Napi::String::New(env, std::generic_category().message(row.number)));
     table.Set(table.Length(), entry);
   }
   return table;

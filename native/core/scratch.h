@@ -37,7 +37,7 @@ class Scratch {
   }
 
  private:
-  static constexpr size_t kUsual = 64 * 1024;
+  static constexpr size_t kUsual = size_t{64} * 1024;
 
   char* data_ = nullptr;
   size_t capacity_ = 0;

@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kKeptLanes = 64;
 
 // One burst of large messages must not hold its memory for ever.
-constexpr size_t kKeptBytes = 1024 * 1024;
+constexpr size_t kKeptBytes = size_t{1024} * 1024;
 
 }  // namespace
 

@@ -20,7 +20,7 @@ namespace {
 
 // A call and a signal frame need little; the C library also keeps the thread-local data of the
 // whole process there.
-constexpr size_t kStackSize = 256 * 1024;
+constexpr size_t kStackSize = size_t{256} * 1024;
 constexpr timespec kIdleTime = {5, 0};
 // A line that never empties must not keep what is done from JavaScript.
 constexpr size_t kBatch = 64;
