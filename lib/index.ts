@@ -5,15 +5,12 @@ export { IpcError } from './internal/errors.js';
 export type { Key } from './internal/sysv-key.js';
 export { waitThreads, type WaitOptions } from './internal/waiting.js';
 export { IPC_PRIVATE } from './sys/sysv-ipc.js';
-export {
-  SysvMessageQueue,
-  type SysvMessage,
-  type SysvMessageQueueChanges,
-  type SysvMessageQueueHandleOptions,
-  type SysvMessageQueueInfo,
-  type SysvMessageQueueLimits,
-  type SysvMessageQueueOptions,
-  type SysvMessageQueueStat,
-  type SysvReceiveOptions,
-  type SysvSendOptions,
-} from './sysv-msg.js';
+export { SysvMessageQueue, type SysvMessage } from './sysv-msg.js';
+export type {
+  SysvMessageQueueChanges,
+  SysvMessageQueueHandleOptions,
+  SysvMessageQueueOptions,
+  SysvReceiveOptions,
+  SysvSendOptions,
+} from './sysv-msg.options.js';
+export type { SysvMessageQueueInfo, SysvMessageQueueLimits, SysvMessageQueueStat } from './sysv-msg.table.js';

@@ -1,8 +1,7 @@
 // Why a call on a message queue failed, and what can be done about it.
 import { errno, IpcError } from './internal/errors.js';
 import { keyText, modeText } from './internal/sysv-key.js';
-import { capacity, find, limits, list } from './sysv-msg.table.js';
-import type { SysvMessageQueueInfo } from './sysv-msg.js';
+import { capacity, find, limits, list, type SysvMessageQueueInfo } from './sysv-msg.table.js';
 
 const EINTR_REASON =
   'a signal handler ran while the call waited; its JavaScript part runs when this returns. Call again to go on waiting';

@@ -3,7 +3,47 @@ import { errno, IpcError } from './internal/errors.js';
 import { native } from './native/sysv-msg.js';
 import { IPC_INFO, IPC_STAT } from './sys/sysv-ipc.js';
 import { MSG_INFO, MSG_STAT_ANY, msgctl, type msginfo, type msqid_ds, stat } from './sys/sysv-msg.js';
-import type { SysvMessageQueueInfo, SysvMessageQueueLimits } from './sysv-msg.js';
+
+/** A queue's state. Times are undefined where that has not happened yet. */
+export interface SysvMessageQueueStat {
+  key: number;
+  uid: number;
+  gid: number;
+  creatorUid: number;
+  creatorGid: number;
+  /** Permissions: the lower 9 bits. */
+  mode: number;
+  /** Messages in the queue. */
+  messages: number;
+  /** Their bytes. */
+  bytes: number;
+  /** The most bytes, and the most messages, that the queue holds (msg_qbytes). */
+  maxBytes: number;
+  /** 0 where nobody has. */
+  lastSendPid: number;
+  lastReceivePid: number;
+  lastSendTime: Date | undefined;
+  lastReceiveTime: Date | undefined;
+  changeTime: Date;
+}
+
+export interface SysvMessageQueueInfo extends SysvMessageQueueStat {
+  id: number;
+}
+
+/** The system's limits and use, of this IPC namespace. */
+export interface SysvMessageQueueLimits {
+  /** Bytes in one message: kernel.msgmax. */
+  maxMessageSize: number;
+  /** Bytes in a new queue: kernel.msgmnb. */
+  maxQueueBytes: number;
+  /** Queues: kernel.msgmni. */
+  maxQueues: number;
+  /** In use now: queues, messages in them, their bytes. */
+  queues: number;
+  messages: number;
+  bytes: number;
+}
 
 const EINVAL = errno('EINVAL');
 const EIDRM = errno('EIDRM');

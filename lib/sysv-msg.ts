@@ -1,29 +1,40 @@
-import {
-  abortSignal,
-  boolean,
-  bytes,
-  int,
-  long,
-  notBytes,
-  object,
-  size,
-  timeout as timeLimit,
-  unsigned,
-  type Bytes,
-} from './internal/arguments.js';
-import { codec, decode, encode, type Codec, type CodecOption } from './internal/codec.js';
-import { errno, invalidState, invalidType, invalidValue, IpcError, outOfRange } from './internal/errors.js';
+import { bytes, int, notBytes, size, timeout as timeLimit, type Bytes } from './internal/arguments.js';
+import { decode, encode, type Codec } from './internal/codec.js';
+import { errno, invalidState, IpcError } from './internal/errors.js';
 import { Iteration } from './internal/iteration.js';
 import { slab } from './internal/slab.js';
 import { resolveKey, type Key } from './internal/sysv-key.js';
 import { Pace } from './internal/pace.js';
-import { promise, turn, turnIsDue, Waits, type WaitOptions } from './internal/waiting.js';
+import {
+  NO_OPTIONS,
+  promise,
+  turn,
+  turnIsDue,
+  waitOptions,
+  Waits,
+  type WaitOptions,
+} from './internal/waiting.js';
 import { detail, NOT_BYTES } from './native/core.js';
 import { native, type Receive } from './native/sysv-msg.js';
-import { explainGet, explainReceive, explainSend, explainControl, whileWaiting } from './sysv-msg.errors.js';
-import { IPC_CREAT, IPC_EXCL, IPC_NOWAIT, IPC_RMID, IPC_SET } from './sys/sysv-ipc.js';
-import { MSG_COPY, MSG_EXCEPT, msgctl, MSG_NOERROR, type msqid_ds_changes } from './sys/sysv-msg.js';
+import { explainControl, explainGet, explainReceive, explainSend, whileWaiting } from './sysv-msg.errors.js';
+import { IPC_NOWAIT, IPC_RMID, IPC_SET } from './sys/sysv-ipc.js';
+import { MSG_COPY, msgctl } from './sys/sysv-msg.js';
 import * as table from './sysv-msg.table.js';
+import type { SysvMessageQueueInfo, SysvMessageQueueLimits, SysvMessageQueueStat } from './sysv-msg.table.js';
+import {
+  changesOf,
+  count,
+  handleOptions,
+  openOptions,
+  receiveOptions,
+  sendType,
+  ANY_SIZE,
+  type SysvMessageQueueChanges,
+  type SysvMessageQueueHandleOptions,
+  type SysvMessageQueueOptions,
+  type SysvReceiveOptions,
+  type SysvSendOptions,
+} from './sysv-msg.options.js';
 import { takeMany, TakenAhead, type Taken } from './sysv-msg.taken.js';
 
 const EAGAIN = errno('EAGAIN');
@@ -31,97 +42,10 @@ const ENOMSG = errno('ENOMSG');
 const EMSGSIZE = errno('EMSGSIZE');
 const ECANCELED = errno('ECANCELED');
 
-/** No message is larger, whatever the system's limits are. */
-const ANY_SIZE = 2 ** 31 - 1;
-
 export interface SysvMessage<T = Buffer> {
   /** The type that it was sent with; a bigint where a number can't hold it. */
   type: number | bigint;
   data: T;
-}
-
-export interface SysvMessageQueueHandleOptions<T> {
-  /** How data is coded: Buffers without one. */
-  codec?: CodecOption<T> | undefined;
-  /**
-   * Microseconds to try without sleeping before a wait begins, 0 by default. It costs processor time and, in the
-   * promise variants, the event loop's; it saves the wake-up where the answer comes from another core within that time.
-   */
-  spin?: number | undefined;
-}
-
-export interface SysvMessageQueueOptions<T> extends SysvMessageQueueHandleOptions<T> {
-  /** Make the queue where there is none; true by default. */
-  create?: boolean | undefined;
-  /** Fail with EEXIST where there is one. */
-  exclusive?: boolean | undefined;
-  /** Permissions of a queue that is made, 0o600 by default. */
-  mode?: number | undefined;
-}
-
-export interface SysvSendOptions {
-  /** Greater than 0; 1 by default. */
-  type?: number | bigint | undefined;
-}
-
-export interface SysvReceiveOptions {
-  /** 0 (the default) takes the oldest message, a type the oldest of it, a negative number the lowest type up to -type. */
-  type?: number | bigint | undefined;
-  /** Take the oldest message of any type but `type`. */
-  except?: boolean | undefined;
-  /** The most bytes to take; a longer message stays in the queue and the call fails with E2BIG. No limit by default. */
-  maxBytes?: number | undefined;
-  /** Cut a message longer than maxBytes; what is cut off is lost. */
-  truncate?: boolean | undefined;
-}
-
-/** A queue's state. Times are undefined where that has not happened yet. */
-export interface SysvMessageQueueStat {
-  key: number;
-  uid: number;
-  gid: number;
-  creatorUid: number;
-  creatorGid: number;
-  /** Permissions: the lower 9 bits. */
-  mode: number;
-  /** Messages in the queue. */
-  messages: number;
-  /** Their bytes. */
-  bytes: number;
-  /** The most bytes, and the most messages, that the queue holds (msg_qbytes). */
-  maxBytes: number;
-  /** 0 where nobody has. */
-  lastSendPid: number;
-  lastReceivePid: number;
-  lastSendTime: Date | undefined;
-  lastReceiveTime: Date | undefined;
-  changeTime: Date;
-}
-
-export interface SysvMessageQueueInfo extends SysvMessageQueueStat {
-  id: number;
-}
-
-/** The system's limits and use, of this IPC namespace. */
-export interface SysvMessageQueueLimits {
-  /** Bytes in one message: kernel.msgmax. */
-  maxMessageSize: number;
-  /** Bytes in a new queue: kernel.msgmnb. */
-  maxQueueBytes: number;
-  /** Queues: kernel.msgmni. */
-  maxQueues: number;
-  /** In use now: queues, messages in them, their bytes. */
-  queues: number;
-  messages: number;
-  bytes: number;
-}
-
-export interface SysvMessageQueueChanges {
-  uid?: number | undefined;
-  gid?: number | undefined;
-  mode?: number | undefined;
-  /** Over kernel.msgmnb only with CAP_SYS_RESOURCE. */
-  maxBytes?: number | undefined;
 }
 
 /** Without a codec, data may be sent in any form that holds bytes. */
@@ -129,8 +53,6 @@ type Payload<T> = Buffer extends T ? Bytes : never;
 
 /** The most messages that a loop which keeps pace takes ahead. */
 const AHEAD = 32;
-
-const ANY: Receive = { size: ANY_SIZE, type: 0, flags: 0 };
 
 /**
  * A System V message queue: messages with a type and a length, kept by the kernel until somebody takes them.
@@ -182,18 +104,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   ): SysvMessageQueue<T>;
   static open<T>(key: Key, options: SysvMessageQueueOptions<T> & { codec: Codec<T> }): SysvMessageQueue<T>;
   static open<T>(key: Key, options?: SysvMessageQueueOptions<T>): SysvMessageQueue<T> {
-    const {
-      create = true,
-      exclusive = false,
-      mode = 0o600,
-      codec: coding,
-      spin,
-    } = object(options, 'options') ?? {};
-    const flags =
-      (boolean(create, 'options.create') ? IPC_CREAT : 0) |
-      (boolean(exclusive, 'options.exclusive') ? IPC_CREAT | IPC_EXCL : 0) |
-      permissions(mode);
-    const handle = handleOptions<T>(coding, spin);
+    const { flags, handle } = openOptions<T>(options);
     const number = resolveKey(key);
     const id = native.msgget(number, flags);
     if (id < 0) throw explainGet(id, number);
@@ -222,8 +133,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     options: SysvMessageQueueHandleOptions<T> & { codec: Codec<T> },
   ): SysvMessageQueue<T>;
   static openId<T>(msqid: number, options?: SysvMessageQueueHandleOptions<T>): SysvMessageQueue<T> {
-    const { codec: coding, spin } = object(options, 'options') ?? {};
-    const handle = handleOptions<T>(coding, spin);
+    const handle = handleOptions<T>(options);
     const found = table.find(int(msqid, 'msqid'));
     if (found === undefined) throw explainControl(errno('EINVAL'), msqid);
     return new SysvMessageQueue(msqid, found.key, ...handle);
@@ -421,18 +331,12 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
    */
   set(changes: SysvMessageQueueChanges): void {
     this.#checkOpen();
-    if (object(changes, 'changes') === undefined) throw invalidType('changes', 'an object', changes);
-    const { uid, gid, mode, maxBytes } = changes;
-    const given: msqid_ds_changes = { msg_perm: {} };
-    if (uid !== undefined) given.msg_perm = { ...given.msg_perm, uid: unsigned(uid, 'changes.uid') };
-    if (gid !== undefined) given.msg_perm = { ...given.msg_perm, gid: unsigned(gid, 'changes.gid') };
-    if (mode !== undefined) given.msg_perm = { ...given.msg_perm, mode: permissions(mode) };
-    if (maxBytes !== undefined) given.msg_qbytes = size(maxBytes, 'changes.maxBytes');
+    const given = changesOf(changes);
     try {
       msgctl(this.id, IPC_SET, given);
       this.#capacity = undefined;
     } catch (error) {
-      if (error instanceof IpcError) throw explainControl(error.errno, this.id, maxBytes);
+      if (error instanceof IpcError) throw explainControl(error.errno, this.id, given.msg_qbytes);
       throw error;
     }
   }
@@ -527,7 +431,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
 
   #receiveCall(options: SysvReceiveOptions | undefined): Receive {
     this.#checkOpen();
-    return options === undefined ? ANY : receiveOptions(options);
+    return receiveOptions(options);
   }
 
   #takeSync(options: (SysvReceiveOptions & { timeout?: number | undefined }) | undefined): Taken {
@@ -608,54 +512,4 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     }
     return messages;
   }
-}
-
-function receiveOptions(options: SysvReceiveOptions): Receive {
-  const {
-    type = 0,
-    except = false,
-    maxBytes,
-    truncate = false,
-  } = object(options, 'options') as SysvReceiveOptions;
-  let flags = 0;
-  if (boolean(except, 'options.except')) flags |= MSG_EXCEPT;
-  if (boolean(truncate, 'options.truncate')) {
-    if (maxBytes === undefined)
-      throw invalidValue('options.truncate', 'needs maxBytes, the length to cut to');
-    flags |= MSG_NOERROR;
-  }
-  const most = maxBytes === undefined ? ANY_SIZE : size(maxBytes, 'options.maxBytes');
-  return { size: most, type: long(type, 'options.type'), flags };
-}
-
-function handleOptions<T>(coding: unknown, spin: unknown): [Codec<T> | undefined, number] {
-  return [codec<T>(coding), spin === undefined ? 0 : size(spin, 'options.spin')];
-}
-
-function permissions(mode: unknown): number {
-  const bits = int(mode, 'options.mode');
-  if (bits < 0 || bits > 0o777) throw outOfRange('options.mode', 'permissions from 0o000 to 0o777', mode);
-  return bits;
-}
-
-function sendType(options: SysvSendOptions | undefined): number | bigint {
-  if (options === undefined) return 1;
-  const { type = 1 } = object(options, 'options') as SysvSendOptions;
-  long(type, 'options.type');
-  if (type <= 0) throw outOfRange('options.type', 'greater than 0', type);
-  return type;
-}
-
-const NO_OPTIONS: WaitOptions = {};
-
-function waitOptions(options: WaitOptions | undefined): WaitOptions {
-  if (options === undefined) return NO_OPTIONS;
-  const signal = abortSignal(options.signal);
-  const timeout = timeLimit(options.timeout);
-  signal?.throwIfAborted();
-  return { timeout, signal };
-}
-
-function count(max: unknown): void {
-  size(max, 'max', 1);
 }

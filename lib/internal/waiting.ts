@@ -1,6 +1,6 @@
 import { block, core, detail, ROW, ROW_SLOT } from '../native/core.js';
 import { errno, failure, outOfRange } from './errors.js';
-import { size } from './arguments.js';
+import { abortSignal, size, timeout as timeLimit } from './arguments.js';
 import { slab } from './slab.js';
 
 /** How a promise variant may be ended. */
@@ -9,6 +9,17 @@ export interface WaitOptions {
   timeout?: number | undefined;
   /** Ends the wait with signal.reason. */
   signal?: AbortSignal | undefined;
+}
+
+export const NO_OPTIONS: WaitOptions = {};
+
+/** Checks the options, and throws where the signal is aborted already. */
+export function waitOptions(options: WaitOptions | undefined): WaitOptions {
+  if (options === undefined) return NO_OPTIONS;
+  const signal = abortSignal(options.signal);
+  const timeout = timeLimit(options.timeout);
+  signal?.throwIfAborted();
+  return { timeout, signal };
 }
 
 // native/core/wait-engine.h.

@@ -1,5 +1,16 @@
 import { binding } from '../internal/binding.js';
 
+/** Owner, creator and permissions of a System V object. */
+export interface ipc_perm {
+  key: number;
+  uid: number;
+  gid: number;
+  cuid: number;
+  cgid: number;
+  mode: number;
+  seq: number;
+}
+
 interface SysvIpc {
   /** The key as an unsigned number, or -errno. */
   ftok(path: string, projId: number): number;

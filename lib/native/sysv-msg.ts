@@ -1,6 +1,31 @@
 import { binding } from '../internal/binding.js';
-import type { msginfo, msqid_ds } from '../sys/sysv-msg.js';
+import type { ipc_perm } from './sysv-ipc.js';
 import { block, result, setLong } from './core.js';
+
+/** A message queue as the kernel describes it. Times are seconds since 1970, 0 for never. */
+export interface msqid_ds {
+  msg_perm: ipc_perm;
+  msg_stime: number;
+  msg_rtime: number;
+  msg_ctime: number;
+  msg_cbytes: number;
+  msg_qnum: number;
+  msg_qbytes: number;
+  msg_lspid: number;
+  msg_lrpid: number;
+}
+
+/** The system's limits (IPC_INFO), or what is in use (MSG_INFO: msgpool queues, msgmap messages, msgtql bytes). */
+export interface msginfo {
+  msgpool: number;
+  msgmap: number;
+  msgmax: number;
+  msgmnb: number;
+  msgmni: number;
+  msgssz: number;
+  msgtql: number;
+  msgseg: number;
+}
 
 /** native/sysv-msg.cc. Numbers and results of msgsnd and msgrcv cross in the block. */
 interface Addon {

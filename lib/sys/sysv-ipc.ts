@@ -1,18 +1,9 @@
 // <sys/ipc.h>
 import { cString, int } from '../internal/arguments.js';
 import { invalidType, invalidValue, IpcError, outOfRange } from '../internal/errors.js';
-import { native } from '../native/sysv-ipc.js';
+import { native, type ipc_perm } from '../native/sysv-ipc.js';
 
-/** Owner, creator and permissions of a System V object. */
-export interface ipc_perm {
-  key: number;
-  uid: number;
-  gid: number;
-  cuid: number;
-  cgid: number;
-  mode: number;
-  seq: number;
-}
+export type { ipc_perm };
 
 export const IPC_PRIVATE: number = native.constants.IPC_PRIVATE;
 export const IPC_CREAT: number = native.constants.IPC_CREAT;

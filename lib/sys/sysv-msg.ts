@@ -13,39 +13,16 @@ import {
 import { errno, invalidType, IpcError } from '../internal/errors.js';
 import { slab } from '../internal/slab.js';
 import { detail, NOT_BYTES } from '../native/core.js';
-import { native } from '../native/sysv-msg.js';
+import { native, type msginfo, type msqid_ds } from '../native/sysv-msg.js';
 import { IPC_INFO, IPC_SET, IPC_STAT, key as validKey, type ipc_perm } from './sysv-ipc.js';
-
-/** A message queue as the kernel describes it. Times are seconds since 1970, 0 for never. */
-export interface msqid_ds {
-  msg_perm: ipc_perm;
-  msg_stime: number;
-  msg_rtime: number;
-  msg_ctime: number;
-  msg_cbytes: number;
-  msg_qnum: number;
-  msg_qbytes: number;
-  msg_lspid: number;
-  msg_lrpid: number;
-}
-
-/** The system's limits (IPC_INFO), or what is in use (MSG_INFO: msgpool queues, msgmap messages, msgtql bytes). */
-export interface msginfo {
-  msgpool: number;
-  msgmap: number;
-  msgmax: number;
-  msgmnb: number;
-  msgmni: number;
-  msgssz: number;
-  msgtql: number;
-  msgseg: number;
-}
 
 /** What IPC_SET changes; members not given stay as they are. */
 export interface msqid_ds_changes {
   msg_perm?: Partial<Pick<ipc_perm, 'uid' | 'gid' | 'mode'>>;
   msg_qbytes?: number;
 }
+
+export type { msginfo, msqid_ds };
 
 export const MSG_NOERROR: number = native.constants.MSG_NOERROR;
 export const MSG_EXCEPT: number = native.constants.MSG_EXCEPT;
