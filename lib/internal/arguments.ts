@@ -4,6 +4,8 @@ import { invalidType, invalidValue, outOfRange } from './errors.js';
 /** Payload: any Uint8Array, or a string that stands for its UTF-8 bytes. */
 export type Bytes = Uint8Array | string;
 
+const { isProxy, isUint8Array } = types;
+
 const INT_MIN = -(2 ** 31);
 const INT_MAX = 2 ** 31 - 1;
 const UINT_MAX = 2 ** 32 - 1;
@@ -49,28 +51,22 @@ export function long(value: unknown, name: string): number | bigint {
   );
 }
 
-/** Whether a value is surely one of the usual two kinds of Uint8Array, told faster than by asking what it is. */
-function isUsual(value: unknown): value is Uint8Array {
-  const kind = typeof value === 'object' && value !== null ? value.constructor : undefined;
-  return kind === Buffer || kind === Uint8Array;
-}
-
 /** Memory that a call fills. The addon sees whether it is there. */
 export function memory(value: unknown, name: string): Uint8Array {
-  if (isUsual(value) || types.isUint8Array(value)) return value;
+  if (isUint8Array(value)) return value;
   throw invalidType(name, 'a Buffer or another Uint8Array', value);
 }
 
 /** Payload on its way to the kernel. The addon sees whether its memory is there. */
 export function bytes(value: unknown, name: string): Uint8Array {
-  if (isUsual(value) || types.isUint8Array(value)) return value;
+  if (isUint8Array(value)) return value;
   if (typeof value === 'string') return Buffer.from(value);
   throw invalidType(name, 'a Buffer, another Uint8Array or a string', value);
 }
 
 /** Why the addon did not take a value that has passed memory() or bytes(). */
 export function notBytes(value: unknown, name: string): TypeError {
-  if (types.isUint8Array(value)) return invalidValue(name, 'is a view of a detached buffer');
+  if (isUint8Array(value)) return invalidValue(name, 'is a view of a detached buffer');
   return invalidType(name, 'a Buffer or another Uint8Array', value);
 }
 
@@ -103,7 +99,7 @@ export function timeout(value: unknown): number | undefined {
 
 export function abortSignal(value: unknown): AbortSignal | undefined {
   if (value === undefined) return undefined;
-  if (types.isProxy(value) || !(value instanceof AbortSignal))
+  if (isProxy(value) || !(value instanceof AbortSignal))
     throw invalidType('options.signal', 'an AbortSignal', value);
   return value;
 }

@@ -52,7 +52,7 @@ const addon = binding as Addon;
 
 /** What msgrcv is to take, and where it is to be put. */
 export interface Receive {
-  /** The most bytes to take; negative for as many as the memory has. */
+  /** The most bytes to take. */
   size: number;
   type: number | bigint;
   flags: number;
@@ -110,6 +110,17 @@ export const native = {
   /** Copies what it takes to into[offset] where that fits; else takeReceived() copies it. */
   msgrcv(msqid: number, into: Uint8Array, offset: number, call: Receive): number {
     prepareReceive(msqid, call, offset);
+    addon.msgrcv(into);
+    return result();
+  },
+
+  /** Takes at most as many bytes as `into` has. */
+  msgrcvInto(msqid: number, into: Uint8Array, type: number | bigint, flags: number): number {
+    block[0] = msqid;
+    setLong(1, type);
+    block[2] = flags;
+    block[3] = -1;
+    block[4] = 0;
     addon.msgrcv(into);
     return result();
   },
