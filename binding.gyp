@@ -14,7 +14,7 @@
         "native/sysv-msg.cc"
       ],
       "include_dirs": ["<!@(node scripts/build-native.js --include)"],
-      "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
+      "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "cflags_cc": ["-std=gnu++17", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fno-exceptions", "-fno-plt", "-fno-rtti", "-fvisibility=hidden"],
       "cflags_cc!": ["-std=gnu++20", "-std=gnu++14"],
       # The signal handler of the kick must outlive every environment that loaded the addon (core/kick.cc).

@@ -4,16 +4,7 @@ import { errno, invalidState, IpcError } from './internal/errors.js';
 import { Iteration } from './internal/iteration.js';
 import { slab } from './internal/slab.js';
 import { resolveKey, type Key } from './internal/sysv-key.js';
-import { Pace } from './internal/pace.js';
-import {
-  NO_OPTIONS,
-  promise,
-  turn,
-  turnIsDue,
-  waitOptions,
-  Waits,
-  type WaitOptions,
-} from './internal/waiting.js';
+import { promise, turn, turnIsDue, waitOptions, Waits, type WaitOptions } from './internal/waiting.js';
 import { detail, NOT_BYTES } from './native/core.js';
 import { native, type Receive } from './native/sysv-msg.js';
 import { explainControl, explainGet, explainReceive, explainSend, whileWaiting } from './sysv-msg.errors.js';
@@ -35,7 +26,7 @@ import {
   type SysvReceiveOptions,
   type SysvSendOptions,
 } from './sysv-msg.options.js';
-import { takeMany, TakenAhead, type Taken } from './sysv-msg.taken.js';
+import { takeMany, type Taken } from './sysv-msg.taken.js';
 
 const EAGAIN = errno('EAGAIN');
 const ENOMSG = errno('ENOMSG');
@@ -50,9 +41,6 @@ export interface SysvMessage<T = Buffer> {
 
 /** Without a codec, data may be sent in any form that holds bytes. */
 type Payload<T> = Buffer extends T ? Bytes : never;
-
-/** The most messages that a loop which keeps pace takes ahead. */
-const AHEAD = 32;
 
 /**
  * A System V message queue: messages with a type and a length, kept by the kernel until somebody takes them.
@@ -78,7 +66,8 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   #closed = false;
   /** msg_qbytes, when it was last looked at. */
   #capacity: number | undefined;
-  readonly #ahead = new TakenAhead(({ type, data }) => this.#putBack(type, data));
+  /** Of a message that was taken in a batch but can't be decoded. */
+  #postponed: { error: unknown } | undefined;
 
   private constructor(id: number, key: number, codec: Codec<T> | undefined, spin: number) {
     this.id = id;
@@ -282,32 +271,19 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
    * The messages of the queue, one after the other, as `for await (const message of queue.messages({ type: 2 }))`. close()
    * and `break` end it; an abort, and a time limit on any one message, throw as in receive().
    *
-   * Takes a message when asked for the next. Only for a loop that has taken 256 without awaiting anything else, up to 32
-   * are taken at a time. Those left when it ends are the first that calls of this object receive in the same turn of the
-   * event loop; then, and on close() and exit, they go back to the end of the queue.
+   * Takes a message only when asked for the next, so that nothing is lost where a loop ends.
    */
   messages(options?: SysvReceiveOptions & WaitOptions): AsyncIterableIterator<SysvMessage<T>> {
     const call = this.#receiveCall(options);
     const waiting = waitOptions(options);
     const waits = new Waits(this.#waits);
-    const pace = new Pace();
     return new Iteration({
       next: () => {
         waiting.signal?.throwIfAborted();
-        if (pace.isSteady() && this.#ahead.isEmpty) {
-          const taken = takeMany(this.id, call, AHEAD);
-          if (taken.length > 0) this.#ahead.append(taken);
-          else pace.empty();
-        }
-        const message = this.#take(call, waiting, (taken) => this.#message(taken), waits);
-        if (!(message instanceof Promise)) return message;
-        return message.finally(() => pace.resume());
+        return this.#take(call, waiting, (taken) => this.#message(taken), waits);
       },
       isOver: () => this.#closed,
-      cancel: () => {
-        waits.cancelAll((syscall) => new IpcError(ECANCELED, syscall));
-        this.#ahead.putBackSoon();
-      },
+      cancel: () => waits.cancelAll((syscall) => new IpcError(ECANCELED, syscall)),
     });
   }
 
@@ -362,7 +338,6 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     this.#closed = true;
     const reason = 'the SysvMessageQueue was closed while this call waited';
     this.#waits.cancelAll((syscall) => new IpcError(ECANCELED, syscall, { reason, id: this.id }));
-    this.#ahead.putBack();
   }
 
   [Symbol.dispose](): void {
@@ -393,28 +368,17 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     return wait.promise;
   }
 
-  // Behind the other messages, since there is no call for the front. Where the queue is full this waits; the object is
-  // closed, but the message is not its to lose.
-  #putBack(type: number | bigint, data: Buffer): void {
-    const started = native.msgsndLater(this.id, type, data, 0);
-    if (started === 0) return;
-    const ending = {
-      syscall: 'msgsnd',
-      settle: () => undefined,
-      explain: (result: number) => this.#sendError(result, data),
-      late: (result: number) => whileWaiting(result, this.id),
-    };
-    // The queue has been removed, and the message would have gone with it.
-    new Waits().add(started, ending, NO_OPTIONS).promise.catch(() => undefined);
-  }
-
   #checkOpen(): void {
     if (this.#closed) throw invalidState('The SysvMessageQueue is closed');
   }
 
   #encode(data: T | Payload<T>): Uint8Array {
     this.#checkOpen();
-    return this.#codec === undefined ? bytes(data, 'data') : encode(this.#codec, data as T);
+    if (this.#codec === undefined) return bytes(data, 'data');
+    const text = encode(this.#codec, data as T);
+    // The codec is the caller's code, and may have closed the queue.
+    this.#checkOpen();
+    return text;
   }
 
   #sendError(result: number, text: Uint8Array): Error {
@@ -437,8 +401,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   #takeSync(options: (SysvReceiveOptions & { timeout?: number | undefined }) | undefined): Taken {
     const call = this.#receiveCall(options);
     const limit = options === undefined ? undefined : timeLimit(options.timeout);
-    const ahead = this.#ahead.isEmpty ? undefined : this.#ahead.take(this.id, call);
-    if (ahead !== undefined) return ahead;
+    this.#throwPostponed();
     const length =
       limit === undefined && this.#spin === 0
         ? native.msgrcv(this.id, slab.memory, slab.used, call)
@@ -448,8 +411,8 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   }
 
   #tryTake(call: Receive): Taken | undefined {
-    const ahead = this.#ahead.isEmpty ? undefined : this.#ahead.take(this.id, call);
-    return ahead ?? this.#tryReceive(call);
+    this.#throwPostponed();
+    return this.#tryReceive(call);
   }
 
   #tryReceive(call: Receive): Taken | undefined {
@@ -466,21 +429,20 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     finish: (taken: Taken) => R,
     waits = this.#waits,
   ): R | Promise<R> {
-    let taken = this.#ahead.isEmpty ? undefined : this.#ahead.take(this.id, call);
-    if (taken === undefined) {
-      const started = native.msgrcvLater(this.id, slab.memory, slab.used, call, this.#spin);
-      if (started < 0) {
-        const ending = {
-          syscall: 'msgrcv',
-          settle: (_result: number, type: number | bigint, data: Buffer) => finish({ type, data }),
-          explain: (result: number) => explainReceive(result, this.id, call.size),
-          late: (result: number) => whileWaiting(result, this.id),
-        };
-        return waits.add(started, ending, waiting).promise;
-      }
-      taken = { type: detail(), data: slab.take(started) };
+    // Reading the options may have run the caller's code.
+    this.#checkOpen();
+    this.#throwPostponed();
+    const started = native.msgrcvLater(this.id, slab.memory, slab.used, call, this.#spin);
+    if (started < 0) {
+      const ending = {
+        syscall: 'msgrcv',
+        settle: (_result: number, type: number | bigint, data: Buffer) => finish({ type, data }),
+        explain: (result: number) => explainReceive(result, this.id, call.size),
+        late: (result: number) => whileWaiting(result, this.id),
+      };
+      return waits.add(started, ending, waiting).promise;
     }
-    const result = finish(taken);
+    const result = finish({ type: detail(), data: slab.take(started) });
     return turnIsDue() ? turn().then(() => result) : result;
   }
 
@@ -490,26 +452,33 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     return { type, data: decode(this.#codec, data, { type }) };
   }
 
-  // What was taken must not be lost with an error. A call that fails ends the batch and fails again when it is made next;
-  // a message that can't be decoded is left to the next call, unless it is the first.
+  #throwPostponed(): void {
+    const postponed = this.#postponed;
+    if (postponed === undefined) return;
+    this.#postponed = undefined;
+    throw postponed.error;
+  }
+
   #andMore(first: Taken, max: number, call: Receive): SysvMessage<T>[] {
-    const taken = [first];
-    while (taken.length < max) {
-      const next = this.#ahead.isEmpty ? undefined : this.#ahead.take(this.id, call);
-      const more = next === undefined ? takeMany(this.id, call, max - taken.length) : [next];
+    const messages = [this.#message(first)];
+    while (messages.length < max) {
+      const more =
+        this.#codec === undefined ? takeMany(this.id, call, max - messages.length) : this.#another(call);
       if (more.length === 0) break;
-      taken.push(...more);
-    }
-    const messages: SysvMessage<T>[] = [];
-    for (const [index, message] of taken.entries()) {
-      try {
-        messages.push(this.#message(message));
-      } catch (error) {
-        this.#ahead.prepend(taken.slice(Math.max(index, 1)));
-        if (index === 0) throw error;
-        break;
-      }
+      messages.push(...(more as SysvMessage<T>[]));
     }
     return messages;
+  }
+
+  // What was taken before must not be lost with an error. A call that fails ends the batch and fails again when it is
+  // made next; a message that can't be decoded has been taken, and its error waits for the next call.
+  #another(call: Receive): SysvMessage<T>[] {
+    try {
+      const taken = this.#tryReceive(call);
+      return taken === undefined ? [] : [this.#message(taken)];
+    } catch (error) {
+      if (!(error instanceof IpcError)) this.#postponed = { error };
+      return [];
+    }
   }
 }

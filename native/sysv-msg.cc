@@ -10,6 +10,7 @@
 #include <climits>
 #include <cstring>
 #include <memory>
+#include <new>
 
 #include "core/arguments.h"
 #include "core/results.h"
@@ -26,7 +27,9 @@ constexpr size_t kTypeSize = sizeof(long);
 // The C library's msgsnd and msgrcv are cancellation points. In a process with threads, as this one
 // always is, that costs two atomic exchanges a call, which a C program with one thread does not
 // pay, and nobody here uses pthread_cancel.
-#if defined(SYS_msgsnd) && defined(SYS_msgrcv)
+// Where System V had one call for everything once (s390x, ppc64le), these are newer than the
+// kernels still in use.
+#if defined(__x86_64__) || defined(__aarch64__) || defined(__arm__)
 int Send(int msqid, const void* message, size_t size, int flags) {
   return static_cast<int>(syscall(SYS_msgsnd, msqid, message, size, flags));
 }
@@ -34,7 +37,7 @@ int Send(int msqid, const void* message, size_t size, int flags) {
 ssize_t Receive(int msqid, void* message, size_t size, long type, int flags) {
   return syscall(SYS_msgrcv, msqid, message, size, type, flags);
 }
-#else  // One system call for all of System V.
+#else
 constexpr auto Send = msgsnd;
 constexpr auto Receive = msgrcv;
 #endif
@@ -69,10 +72,12 @@ class MessageSend {
   Received Take(ssize_t, const Scratch&) const { return {}; }
   Bytes into() const { return {}; }
 
-  void Own() {
-    own_ = std::make_unique<char[]>(kTypeSize + text_.size);
+  bool Own() {
+    own_.reset(new (std::nothrow) char[kTypeSize + text_.size]);
+    if (own_ == nullptr) return false;
     Compose(own_.get());
     text_.data = nullptr;
+    return true;
   }
 
  private:
@@ -145,7 +150,10 @@ class MessageReceive {
   }
 
   Bytes into() const { return into_; }
-  void Own() { into_ = Bytes(); }
+  bool Own() {
+    into_ = Bytes();
+    return true;
+  }
 
  private:
   static constexpr size_t kUsualRoom = size_t{64} * 1024 - kTypeSize;

@@ -1,3 +1,5 @@
+import { IpcError } from './errors.js';
+
 /** Where an iteration takes its values from. */
 export interface Source<T extends object> {
   /** The next value, or a promise of it where it is not there yet. */
@@ -44,9 +46,11 @@ export class Iteration<T extends object> implements AsyncIterableIterator<T> {
   }
 
   #fail(error: unknown): Promise<IteratorResult<T, undefined>> {
-    // What waited when the iteration was ended, or its source closed, was cancelled by that.
     const ended = this.#done || this.#source.isOver();
-    void this.return();
-    return ended ? Promise.resolve({ value: undefined, done: true }) : Promise.reject(error);
+    this.#done = true;
+    // What waited when the iteration was ended, or its source closed, was cancelled by that. Other errors may carry a
+    // message.
+    if (ended && error instanceof IpcError && error.code === 'ECANCELED') return this.return();
+    return Promise.reject(error);
   }
 }

@@ -11,13 +11,19 @@ const EMPTY = Buffer.alloc(0);
  * cost as much as the system call.
  */
 class Slab {
-  memory = this.#make();
+  #memory = this.#make();
   used = 0;
+
+  get memory(): Buffer {
+    // Somebody has detached a message's buffer.
+    if (this.#memory.length === 0) this.#renew();
+    return this.#memory;
+  }
 
   /** The Buffer over the `size` bytes that a call has just received into `memory` at `used`. */
   take(size: number): Buffer {
     if (size === 0) return EMPTY;
-    const fitted = size <= SIZE - this.used;
+    const fitted = size <= this.memory.length - this.used;
     const data = this.reserve(size);
     if (!fitted) core.takeReceived(data);
     return data;
@@ -25,10 +31,9 @@ class Slab {
 
   /** A Buffer of `size` bytes to receive into. */
   reserve(size: number): Buffer {
-    if (size > SIZE - this.used) {
-      if (size > LARGE) return Buffer.allocUnsafeSlow(size);
-      this.memory = this.#make();
-      this.used = 0;
+    if (size > this.memory.length - this.used) {
+      if (size > LARGE) return unshared(size);
+      this.#renew();
     }
     const start = this.used;
     // Typed arrays of 8-byte elements can be laid over every payload.
@@ -36,12 +41,21 @@ class Slab {
     return this.memory.subarray(start, start + size);
   }
 
-  #make(): Buffer {
-    const memory = Buffer.allocUnsafeSlow(SIZE);
-    // Transferring one message to a Worker must not empty the others.
-    markAsUntransferable(memory.buffer);
-    return memory;
+  #renew(): void {
+    this.#memory = this.#make();
+    this.used = 0;
   }
+
+  #make(): Buffer {
+    return unshared(SIZE);
+  }
+}
+
+function unshared(size: number): Buffer {
+  const memory = Buffer.allocUnsafeSlow(size);
+  // Transferring one message to a Worker must not empty the others.
+  markAsUntransferable(memory.buffer);
+  return memory;
 }
 
 export const slab = new Slab();

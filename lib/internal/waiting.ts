@@ -11,7 +11,7 @@ export interface WaitOptions {
   signal?: AbortSignal | undefined;
 }
 
-export const NO_OPTIONS: WaitOptions = {};
+const NO_OPTIONS: WaitOptions = {};
 
 /** Checks the options, and throws where the signal is aborted already. */
 export function waitOptions(options: WaitOptions | undefined): WaitOptions {
@@ -26,8 +26,11 @@ export function waitOptions(options: WaitOptions | undefined): WaitOptions {
 const FIRST_TICKET = 4096;
 const NO_THREAD = -4095;
 
-/** By ticket, which the addon gives again once a wait has ended. */
-const pending: (PendingWait | undefined)[] = [];
+/**
+ * By ticket, which the addon gives again once a wait has ended. Kept on the addon, whose tickets they are: a test runner may
+ * evaluate this module twice, but the addon has one table and one listener.
+ */
+const pending = ((core as { pending?: (PendingWait | undefined)[] }).pending ??= []);
 const ECANCELED = errno('ECANCELED');
 const ETIMEDOUT = errno('ETIMEDOUT');
 const EMPTY = Buffer.alloc(0);
@@ -92,7 +95,7 @@ class Wait<T> implements PendingWait, Waiting<T> {
   #cancelled = false;
   #reason: unknown;
 
-  constructor(owner: Waits, ticket: number, ending: Ending<T>, { timeout, signal }: WaitOptions) {
+  constructor(owner: Waits, ticket: number, ending: Ending<T>, signal: AbortSignal | undefined) {
     this.#owner = owner;
     this.#ticket = ticket;
     this.#ending = ending;
@@ -101,11 +104,22 @@ class Wait<T> implements PendingWait, Waiting<T> {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    if (timeout !== undefined) {
-      this.#deadline = performance.now() + timeout;
-      this.#startTimer(timeout);
+  }
+
+  /** Apart from the constructor, since the call has been made by now: what throws here must leave a wait that is known. */
+  watch({ timeout, signal }: WaitOptions): void {
+    try {
+      if (timeout !== undefined) {
+        this.#deadline = performance.now() + timeout;
+        this.#startTimer(timeout);
+      }
+      if (signal === undefined) return;
+      onAbort(signal, this as Wait<unknown>);
+      // The caller's codec may have aborted it before the call was made.
+      if (signal.aborted) this.cancel(signal.reason);
+    } catch (error) {
+      this.cancel(error);
     }
-    if (signal !== undefined) onAbort(signal, this as Wait<unknown>);
   }
 
   get syscall(): string {
@@ -124,12 +138,12 @@ class Wait<T> implements PendingWait, Waiting<T> {
   }
 
   end(result: number, detail: number | bigint, data: Buffer): void {
-    this.#close();
-    if (result === ECANCELED && this.#cancelled) {
-      this.#reject(this.#reason);
-      return;
-    }
+    const cancelled = this.#cancelled;
+    // The ticket is another wait's from now on.
+    this.#cancelled = true;
     try {
+      this.#close();
+      if (result === ECANCELED && cancelled) throw this.#reason;
       if (result < 0) throw this.#ending.explain(this.#ending.late(result));
       this.#resolve(this.#ending.settle(result, detail, data));
     } catch (error) {
@@ -198,9 +212,10 @@ export class Waits {
   add<T>(started: number, ending: Ending<T>, options: WaitOptions): Waiting<T> {
     if (started === NO_THREAD) return failed(tooManyWaits());
     if (started > -FIRST_TICKET) return failed(ending.explain(started));
-    const wait = new Wait(this, -started, ending, options);
+    const wait = new Wait(this, -started, ending, options.signal);
     this.#keep(wait as Wait<unknown>);
     pending[-started - FIRST_TICKET] = wait;
+    wait.watch(options);
     return wait;
   }
 

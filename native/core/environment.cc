@@ -12,8 +12,8 @@ namespace unix_ipc {
 
 namespace {
 
-// onDone((rows: number, bytes?: Buffer) => void): what is called when waits have ended. Once,
-// before the first wait.
+// onDone((rows: number, size: number) => void, libuv: boolean): what is called when waits have ended.
+// Once, before the first wait.
 void OnDone(const Napi::CallbackInfo& info) {
   Environment* environment = EnvironmentOf(info);
   if (!info[0].IsFunction() || !environment->on_done.IsEmpty()) return;

@@ -139,6 +139,10 @@ void LoopWaker::OnFunction(napi_env env, napi_value callback, void* waker, void*
   if (env != nullptr) static_cast<LoopWaker*>(waker)->client_->OnWake(env);
 }
 
-void LoopWaker::OnFunctionEnd(void* waker) { static_cast<LoopWaker*>(waker)->client_->OnEnd(); }
+void LoopWaker::OnFunctionEnd(void* waker) {
+  auto* self = static_cast<LoopWaker*>(waker);
+  self->client_->OnEnd();
+  napi_release_threadsafe_function(self->function_, napi_tsfn_abort);
+}
 
 }  // namespace unix_ipc

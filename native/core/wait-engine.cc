@@ -69,6 +69,9 @@ int64_t WaitEngine::Start(std::unique_ptr<Wait> wait) {
 
 // Returns an idle thread or a new one.
 WaitThread* WaitEngine::Hire() {
+  for (auto& thread : threads_) {
+    if (thread->spare()) return thread.get();
+  }
   if (threads_.size() - idle_.size() >= thread_limit_) return nullptr;
   if (!idle_.empty()) {
     WaitThread* thread = idle_.back();
@@ -128,7 +131,9 @@ size_t WaitEngine::busy_threads() {
 // Wants mutex_ held.
 void WaitEngine::Put(std::unique_ptr<Wait> wait, ssize_t result, const Received& received) {
   wait->state_ = Wait::State::kDone;
-  size_t offset = outbox_.bytes.size();
+  // Typed arrays of 8-byte elements can be laid over every payload.
+  size_t offset = (outbox_.bytes.size() + 7) & ~size_t{7};
+  outbox_.bytes.resize(offset);
   outbox_.bytes.insert(outbox_.bytes.end(), received.bytes, received.bytes + received.size);
   outbox_.done.push_back({std::move(wait), result, received.detail, offset, received.size});
 }
@@ -160,7 +165,15 @@ void WaitEngine::OnWake(napi_env env) {
     napi_value arguments[2] = {ToResult(env, static_cast<int64_t>(rows)),
                                ToResult(env, static_cast<int64_t>(batch_size_))};
     // Settles promises; their reactions run after the last batch.
-    napi_call_function(env, receiver, on_done, 2, arguments, nullptr);
+    if (napi_call_function(env, receiver, on_done, 2, arguments, nullptr) != napi_ok) {
+      // Left pending, it would be thrown by whatever call of this addon comes next.
+      bool pending = false;
+      napi_value exception = nullptr;
+      napi_is_exception_pending(env, &pending);
+      if (pending && napi_get_and_clear_last_exception(env, &exception) == napi_ok) {
+        napi_fatal_exception(env, exception);
+      }
+    }
     // Not earlier: a codec may start a wait while its batch is settled, and must not get a ticket
     // of this very batch.
     for (size_t row = 0; row < rows; row++) Forget(done[first + row].wait.get());

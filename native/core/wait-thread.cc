@@ -1,7 +1,6 @@
 // pthreads(7), pthread_sigmask(3), futex(2): the threads of the blocking engine.
 #include "core/wait-thread.h"
 
-#include <linux/futex.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,6 +21,10 @@ namespace {
 // whole process there.
 constexpr size_t kStackSize = size_t{256} * 1024;
 constexpr timespec kIdleTime = {5, 0};
+// <linux/futex.h>, which not every C library's headers include.
+constexpr int kFutexWaitPrivate = 0 | 128;
+constexpr int kFutexWakePrivate = 1 | 128;
+
 // A line that never empties must not keep what is done from JavaScript.
 constexpr size_t kBatch = 64;
 
@@ -44,19 +47,23 @@ bool WaitThread::Start() {
 }
 
 void WaitThread::Serve(std::shared_ptr<Lane> lane) {
+  if (lane_ != nullptr) lane_->thread = nullptr;
   lane->thread = this;
   lane_ = std::move(lane);
 }
 
+bool WaitThread::spare() const {
+  return lane_ != nullptr && current_ == nullptr && lane_->line.empty();
+}
+
 void WaitThread::Notify() {
   notified_ = 1;
-  syscall(SYS_futex, &notified_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+  syscall(SYS_futex, &notified_, kFutexWakePrivate, 1, nullptr, nullptr, 0);
 }
 
 void WaitThread::Cancel(Wait* wait) {
   wait->cancelled_ = true;
-  // Between two waits and before its first one the thread looks at the flag before it sleeps.
-  if (current_ != wait || !timer_.created()) return;
+  if (!timer_.created()) return;
   kicked_ = true;
   timer_.Kick();
 }
@@ -77,8 +84,6 @@ void* WaitThread::Main(void* self) {
 void WaitThread::Run() {
   KickUnblocked kicks;
   Lock lock(engine_->mutex_);
-  // Without a timer no wait could be cancelled: then each one fails with the reason (see Complete).
-  timer_.Create();
   while (AwaitLane(&lock)) ServeLane(&lock);
   retired_ = true;
 }
@@ -88,7 +93,7 @@ bool WaitThread::AwaitLane(Lock* lock) {
   bool in_time = true;
   while (!engine_->stopping_ && lane_ == nullptr && in_time) {
     lock->unlock();
-    in_time = syscall(SYS_futex, &notified_, FUTEX_WAIT_PRIVATE, 0, &kIdleTime, nullptr, 0) == 0 ||
+    in_time = syscall(SYS_futex, &notified_, kFutexWaitPrivate, 0, &kIdleTime, nullptr, 0) == 0 ||
               errno != ETIMEDOUT;
     notified_ = 0;
     lock->lock();
@@ -101,6 +106,8 @@ bool WaitThread::AwaitLane(Lock* lock) {
 }
 
 void WaitThread::ServeLane(Lock* lock) {
+  // Without a timer no wait could be cancelled: then each one fails with the reason (see Complete).
+  if (!timer_.created()) timer_.Create();
   while (!engine_->stopping_ && !lane_->line.empty()) {
     std::unique_ptr<Wait> wait = std::move(lane_->line.front());
     lane_->line.pop_front();
@@ -135,22 +142,23 @@ void WaitThread::ServeLane(Lock* lock) {
 
 ssize_t WaitThread::Complete(Wait* wait) {
   if (!timer_.created()) return -EAGAIN;
-  // Only a thread with something to hand over needs to know first whether the call would wait.
-  if (unannounced_ > 0) {
-    ssize_t result = wait->Attempt(Blocking::kNo, &scratch_);
-    if (!wait->WouldBlock(result)) return result;
-    // The peer that was woken by the calls before may share this core. After its turn there is room
-    // for more than one message: the queue moves in batches instead of with two switches for each.
-    sched_yield();
-    result = wait->Attempt(Blocking::kNo, &scratch_);
-    if (!wait->WouldBlock(result)) return result;
-    unannounced_ = 0;
-    engine_->Wake();
-  }
+  bool yielded = false;
   for (;;) {
     if (wait->cancelled_) return -ECANCELED;
-    ssize_t result = wait->Attempt(Blocking::kYes, &scratch_);
-    if (result != -EINTR) return result;
+    // Only a thread with something to hand over needs to know first whether the call would wait.
+    Blocking blocking = unannounced_ > 0 ? Blocking::kNo : Blocking::kYes;
+    ssize_t result = wait->Attempt(blocking, &scratch_);
+    if (result == -EINTR) continue;
+    if (blocking == Blocking::kYes || !wait->WouldBlock(result)) return result;
+    if (!std::exchange(yielded, true)) {
+      // The peer that was woken by the calls before may share this core. After its turn there is
+      // room for more than one message: the queue moves in batches instead of with two switches for
+      // each.
+      sched_yield();
+      continue;
+    }
+    unannounced_ = 0;
+    engine_->Wake();
   }
 }
 

@@ -36,6 +36,8 @@ class WaitThread {
 
   bool retired() const { return retired_; }
   bool busy() const { return lane_ != nullptr; }
+  // Its line has emptied, which it has yet to see: it may be given another lane.
+  bool spare() const;
 
  private:
   using Lock = std::unique_lock<std::mutex>;

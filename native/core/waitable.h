@@ -7,13 +7,13 @@
 //   LaneKey Key() const;                     calls with equal keys compete for the same thing
 //   ssize_t Attempt(Blocking, Scratch*);     one system call: its result or -errno
 //   bool WouldBlock(ssize_t result) const;   whether kNo failed only because it must not wait
-//   Received Take(ssize_t, const Scratch&) const;   what a call that succeeded left in the scratch
-//   area Bytes into() const;                      where the caller on the JavaScript thread wants
-//   that void Own();                              copies what it points to, because it outlives the
-//   JavaScript call
+//   Received Take(ssize_t, const Scratch&) const;   what a call that succeeded left there
+//   Bytes into() const;                      where the caller on the JavaScript thread wants that
+//   bool Own();                              copies what it points to, because it outlives the
+//                                            JavaScript call; false where there is no memory
 //
-// The functions take one argument, a Uint8Array, and the numbers from the block. They return an
-// integer: the result, -errno, kNotBytes, or what WaitEngine::Start gives.
+// The functions take one argument, a Uint8Array, and the numbers from the block. The integer that they
+// leave in the block is the call's result, -errno, kNotBytes, or what WaitEngine::Start gives.
 #ifndef UNIX_IPC_CORE_WAITABLE_H_
 #define UNIX_IPC_CORE_WAITABLE_H_
 
@@ -96,7 +96,7 @@ class Waitable {
       ssize_t result = Spin(environment, call, environment->block[Call::kArguments]);
       if (!call->WouldBlock(result)) return Deliver(environment, *call, result);
     }
-    call->Own();
+    if (!call->Own()) return -ENOMEM;
     int64_t ticket = environment->waits.Start(std::make_unique<Pending>(std::move(*call)));
     return ticket > 0 ? -ticket : ticket;
   }
@@ -138,17 +138,19 @@ class Waitable {
   }
 
   static int64_t Deliver(Environment* environment, const Call& call, ssize_t result) {
-    if (result < 0) return result;
-    Received received = call.Take(result, environment->scratch);
-    WaitEngine::WriteDetail(environment->block + Environment::kDetailSlot, received.detail);
-    environment->received = received;
-    Bytes into = call.into();
-    // What does not fit stays for takeReceived: the kernel has given it away already.
-    if (received.size > 0 && received.size <= into.size) {
-      memcpy(into.data, received.bytes, received.size);
-      environment->received = Received();
-      environment->scratch.Trim();
+    environment->received = Received();
+    if (result >= 0) {
+      Received received = call.Take(result, environment->scratch);
+      WaitEngine::WriteDetail(environment->block + Environment::kDetailSlot, received.detail);
+      Bytes into = call.into();
+      if (received.size > into.size) {
+        // Stays for takeReceived: the kernel has given it away already.
+        environment->received = received;
+        return result;
+      }
+      if (received.size > 0) memcpy(into.data, received.bytes, received.size);
     }
+    environment->scratch.Trim();
     return result;
   }
 };
