@@ -18,7 +18,7 @@ function fullQueue(): SysvMessageQueue {
 }
 
 /** Waits until this process has that many threads asleep on the queue. */
-function asleep(queue: SysvMessageQueue, count = 1, call: 'msgrcv' | 'msgsnd' = 'msgrcv'): Promise<void> {
+function asleep(queue: { id: number }, count = 1, call: 'msgrcv' | 'msgsnd' = 'msgrcv'): Promise<void> {
   return until(`${count} asleep in ${call}`, () => asleepIn(call, queue.id) === count);
 }
 
@@ -775,5 +775,103 @@ describe('spin', () => {
     await until('the peer waits', () => asleepIn('msgrcv', msqid, peer.pid) === 1);
     sys.msgctl(msqid, sys.IPC_RMID);
     expect(await removed).toMatchObject({ code: 'EIDRM' });
+  });
+});
+
+describe("the caller's own code within a call", () => {
+  const full = (encode: () => string): SysvMessageQueue<string> => {
+    const codec = { encode, decode: (data: Buffer) => data.toString() };
+    return borrow(SysvMessageQueue.openId(fullQueue().id, { codec }));
+  };
+
+  it('that aborts its signal while it encodes makes send() reject', async () => {
+    const controller = new AbortController();
+    const queue = full(() => {
+      controller.abort(new Error('stopped by the codec'));
+      return 'x';
+    });
+    expect((await rejection(queue.send('', { signal: controller.signal }))).message).toBe(
+      'stopped by the codec',
+    );
+  });
+
+  it('that closes the queue while it encodes makes send() reject', async () => {
+    const queue = full(() => {
+      queue.close();
+      return 'x';
+    });
+    expect(await rejection(queue.send(''))).toMatchObject({ code: 'ERR_INVALID_STATE' });
+  });
+
+  it('that closes the queue while its options are read makes receive() reject', async () => {
+    const queue = privateQueue();
+    const options = {
+      get timeout(): undefined {
+        queue.close();
+        return undefined;
+      },
+    };
+    expect(await rejection(queue.receive(options))).toMatchObject({ code: 'ERR_INVALID_STATE' });
+  });
+
+  it('that throws in the signal itself leaves no wait behind, and no message lost', async () => {
+    const queue = privateQueue();
+    const { signal } = new AbortController();
+    signal.addEventListener = () => {
+      throw new Error('no listeners here');
+    };
+    expect((await rejection(queue.receive({ signal }))).message).toBe('no listeners here');
+    queue.sendSync('still there');
+    expect(text(queue.receiveSync({ timeout: 1000 }))).toBe('still there');
+  });
+
+  it('that waits anew while a batch is settled gets answers of its own', async () => {
+    const queue = borrow(SysvMessageQueue.openId(privateQueue().id, { codec: 'utf8' }));
+    const inner: Promise<unknown>[] = [];
+    const decoding = borrow(
+      SysvMessageQueue.openId(queue.id, {
+        codec: {
+          encode: (value: string) => value,
+          decode: (data: Buffer) => {
+            if (inner.length < 10) inner.push(queue.receive({ type: 2 }));
+            return data.toString();
+          },
+        },
+      }),
+    );
+    const outer = Array.from({ length: 10 }, () => decoding.receive({ type: 1 }));
+    await asleep(decoding);
+    for (let index = 0; index < 10; index++) queue.sendSync(`outer ${index}`, { type: 1 });
+    expect((await Promise.all(outer)).map(({ data }) => data)).toEqual(
+      Array.from({ length: 10 }, (_, index) => `outer ${index}`),
+    );
+    for (let index = 0; index < 10; index++) queue.sendSync(`inner ${index}`, { type: 2 });
+    expect(await Promise.all(inner)).toEqual(
+      Array.from({ length: 10 }, (_, index) => ({ type: 2, data: `inner ${index}` })),
+    );
+  });
+});
+
+describe('the memory of messages', () => {
+  it('is aligned for every typed array, in a batch too', async () => {
+    const queue = privateQueue();
+    const waiting = Array.from({ length: 20 }, () => queue.receive());
+    await asleep(queue);
+    for (let length = 1; length <= 20; length++) queue.sendSync(Buffer.alloc(length));
+    for (const { data } of await Promise.all(waiting)) expect(data.byteOffset % 8).toBe(0);
+  });
+
+  it('is not emptied when the buffer of another message is transferred', async () => {
+    const queue = privateQueue();
+    const waiting = Array.from({ length: 3 }, () => queue.receive());
+    await asleep(queue);
+    for (let index = 0; index < 3; index++) queue.sendSync(Buffer.alloc(5000, index));
+    const [first, ...others] = await Promise.all(waiting);
+    try {
+      structuredClone(first?.data.buffer, { transfer: [first?.data.buffer as ArrayBuffer] });
+    } catch {
+      // Refused, which is what keeps the others whole.
+    }
+    expect(others.map(({ data }) => data.length)).toEqual([5000, 5000]);
   });
 });

@@ -161,13 +161,18 @@ function nodeEnvironment(): NodeJS.ProcessEnv {
   return environment;
 }
 
-/** A Node process that runs a fixture of its own. */
-export function nodeProgram(name: string, ...args: (string | number)[]): Peer {
+/** A Node process that runs a program with the package. */
+export function nodeFile(path: string, ...args: (string | number)[]): Peer {
   return new Peer(
     process.execPath,
-    ['--expose-gc', '--unhandled-rejections=strict', fixture(name), ...args.map(String)],
+    ['--expose-gc', '--unhandled-rejections=strict', path, ...args.map(String)],
     nodeEnvironment(),
   );
+}
+
+/** A Node process that runs a fixture of its own. */
+export function nodeProgram(name: string, ...args: (string | number)[]): Peer {
+  return nodeFile(fixture(name), ...args);
 }
 
 /** A Node process with the package. */

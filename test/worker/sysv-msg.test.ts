@@ -145,3 +145,10 @@ describe('a program that loads the addon only in Workers', () => {
     expect(await peer.exited).toMatchObject({ code: 0, signal: null, stdout: 'done\n', stderr: '' });
   });
 });
+
+describe('a Worker', () => {
+  it('that is ended while it loads the addon or makes calls leaves the process alive', async () => {
+    const program = nodeProgram('end-early.js', 30);
+    expect(await program.exited).toMatchObject({ code: 0, signal: null, stdout: 'survived\n' });
+  });
+});
