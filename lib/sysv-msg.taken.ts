@@ -1,5 +1,5 @@
 // Messages as they come from the queue, before a codec has seen them.
-import { slab } from './internal/slab.js';
+import { slab, slice } from './internal/slab.js';
 import { BATCH_SLOT, block, detail, ROW, ROWS } from './native/core.js';
 import { native, type Receive } from './native/sysv-msg.js';
 
@@ -16,7 +16,7 @@ export function takeMany(msqid: number, call: Receive, max: number): Taken[] {
     const at = BATCH_SLOT + row * ROW.SLOTS;
     const start = block[at + ROW.OFFSET] as number;
     const size = block[at + ROW.SIZE] as number;
-    taken.push({ type: detail(at + ROW.DETAIL), data: slab.memory.subarray(start, start + size) });
+    taken.push({ type: detail(at + ROW.DETAIL), data: slice(slab.memory, start, size) });
     slab.used = start + ((size + 7) & ~7);
   }
   return taken;

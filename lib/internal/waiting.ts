@@ -1,7 +1,7 @@
 import { block, core, detail, ROW, ROW_SLOT } from '../native/core.js';
 import { errno, failure, outOfRange } from './errors.js';
 import { abortSignal, size, timeout as timeLimit } from './arguments.js';
-import { slab } from './slab.js';
+import { slab, slice } from './slab.js';
 
 /** How a promise variant may be ended. */
 export interface WaitOptions {
@@ -49,7 +49,7 @@ core.onDone((rows, size) => {
     pending[index] = undefined;
     const offset = block[at + ROW.OFFSET] as number;
     const length = block[at + ROW.SIZE] as number;
-    const data = length === size ? batch : batch.subarray(offset, offset + length);
+    const data = length === size ? batch : slice(batch, offset, length);
     wait.end(block[at + ROW.RESULT] as number, detail(at + ROW.DETAIL), data);
   }
 }, libuv);
