@@ -20,6 +20,8 @@ const Slice = (
  */
 class Slab {
   #memory = unshared(SIZE);
+  // Asking a view for its buffer is a call.
+  #buffer = this.#memory.buffer;
   used = 0;
 
   get memory(): Buffer {
@@ -50,11 +52,12 @@ class Slab {
     const start = this.used;
     // Typed arrays of 8-byte elements can be laid over every payload.
     this.used = start + ((size + 7) & ~7);
-    return new Slice(this.#memory.buffer, start, size);
+    return new Slice(this.#buffer, start, size);
   }
 
   #renew(): void {
     this.#memory = unshared(SIZE);
+    this.#buffer = this.#memory.buffer;
     this.used = 0;
   }
 }
