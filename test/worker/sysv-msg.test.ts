@@ -148,7 +148,7 @@ describe('a program that loads the addon only in Workers', () => {
 
 describe('a Worker', () => {
   it('that is ended while it loads the addon or makes calls leaves the process alive', async () => {
-    const program = nodeProgram('end-early.js', 30);
+    const program = nodeProgram('end-early.js', 100);
     expect(await program.exited).toMatchObject({ code: 0, signal: null, stdout: 'survived\n' });
   });
 });
