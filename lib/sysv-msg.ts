@@ -462,8 +462,9 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   #andMore(first: Taken, max: number, call: Receive): SysvMessage<T>[] {
     const messages = [this.#message(first)];
     while (messages.length < max) {
-      const more =
-        this.#codec === undefined ? takeMany(this.id, call, max - messages.length) : this.#another(call);
+      let more = this.#codec === undefined ? takeMany(this.id, call, max - messages.length) : [];
+      // Nothing may only mean that the next message does not fit into the rest of the slab.
+      if (more.length === 0) more = this.#another(call) as Taken[];
       if (more.length === 0) break;
       messages.push(...(more as SysvMessage<T>[]));
     }

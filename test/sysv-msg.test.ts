@@ -946,3 +946,12 @@ describe('errors of another user', () => {
     }
   });
 });
+
+it('tryReceiveMany() takes all there is, wherever its memory ends', () => {
+  const queue = own(SysvMessageQueue.open(IPC_PRIVATE));
+  for (let round = 0; round < 20; round++) {
+    for (let index = 0; index < 15; index++) queue.sendSync(Buffer.alloc(1000, index));
+    const messages = queue.tryReceiveMany(100);
+    expect(messages.map(({ data }) => data[999])).toEqual(Array.from({ length: 15 }, (_, index) => index));
+  }
+});
