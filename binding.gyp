@@ -4,13 +4,22 @@
       "target_name": "unix_ipc",
       "sources": [
         "native/addon.cc",
+        "native/core/descriptor.cc",
         "native/core/environment.cc",
         "native/core/errors.cc",
         "native/core/kick.cc",
+        "native/core/libuv.cc",
+        "native/core/listener.cc",
+        "native/core/loop-poll.cc",
         "native/core/loop-waker.cc",
+        "native/core/readiness.cc",
         "native/core/sysv-ipc.cc",
+        "native/core/thread.cc",
         "native/core/wait-engine.cc",
         "native/core/wait-thread.cc",
+        "native/eventfd.cc",
+        "native/pipe.cc",
+        "native/posix-mq.cc",
         "native/sysv-msg.cc"
       ],
       "include_dirs": ["<!@(node scripts/build-native.js --include)"],
@@ -18,7 +27,9 @@
       "cflags_cc": ["-std=gnu++17", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fno-exceptions", "-fno-plt", "-fno-rtti", "-fvisibility=hidden"],
       "cflags_cc!": ["-std=gnu++20", "-std=gnu++14"],
       # The signal handler of the kick must outlive every environment that loaded the addon (core/kick.cc).
-      "ldflags": ["-Wl,-z,nodelete", "-Wl,-z,relro,-z,now", "-pthread"]
+      "ldflags": ["-Wl,-z,nodelete", "-Wl,-z,relro,-z,now", "-pthread"],
+      # mq_open and its like are there in older C libraries.
+      "libraries": ["-lrt"]
     }
   ]
 }

@@ -1,10 +1,8 @@
 // Why a call on a message queue failed, and what can be done about it.
-import { errno, IpcError } from './internal/errors.js';
-import { keyText, modeText } from './internal/sysv-key.js';
+import { errno, INTERRUPTED, IpcError } from './internal/errors.js';
+import { ownership } from './internal/permissions.js';
+import { keyText } from './internal/sysv-key.js';
 import { capacity, find, limits, list, type SysvMessageQueueInfo } from './sysv-msg.table.js';
-
-const EINTR_REASON =
-  'a signal handler ran while the call waited; its JavaScript part runs when this returns. Call again to go on waiting';
 
 export function explainGet(result: number, key: number): IpcError {
   return new IpcError(result, 'msgget', { key, reason: getReason(result, key) });
@@ -97,7 +95,7 @@ function reason(result: number, id: number): string | undefined {
     case errno('EIDRM'):
       return `queue ${id} was removed while the call waited`;
     case errno('EINTR'):
-      return EINTR_REASON;
+      return INTERRUPTED;
     default:
       return undefined;
   }
@@ -114,7 +112,5 @@ function noPermission(queue: SysvMessageQueueInfo | undefined): string {
 }
 
 function belongs(queue: SysvMessageQueueInfo | undefined): string {
-  if (queue === undefined) return '';
-  const { id, uid, gid, mode } = queue;
-  return `: queue ${id} belongs to uid ${uid}, gid ${gid} and has mode ${modeText(mode)}; this process has uid ${process.geteuid?.()}, gid ${process.getegid?.()}`;
+  return queue === undefined ? '' : `: ${ownership(`queue ${queue.id}`, queue)}`;
 }

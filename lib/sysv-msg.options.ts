@@ -1,7 +1,8 @@
 // What the methods of SysvMessageQueue may be given, and how it is checked.
-import { boolean, int, long, object, size, unsigned } from './internal/arguments.js';
+import { boolean, long, object, size, unsigned } from './internal/arguments.js';
 import { codec, type Codec, type CodecOption } from './internal/codec.js';
 import { invalidType, invalidValue, outOfRange } from './internal/errors.js';
+import { permissions } from './internal/permissions.js';
 import type { Receive } from './native/sysv-msg.js';
 import { IPC_CREAT, IPC_EXCL } from './sys/sysv-ipc.js';
 import { MSG_EXCEPT, MSG_NOERROR, type msqid_ds_changes } from './sys/sysv-msg.js';
@@ -94,22 +95,12 @@ export function openOptions<T>(options: SysvMessageQueueOptions<T> | undefined):
   return { flags, handle: handleOptions(options) };
 }
 
-function permissions(mode: unknown, name: string): number {
-  const bits = int(mode, name);
-  if (bits < 0 || bits > 0o777) throw outOfRange(name, 'permissions from 0o000 to 0o777', mode);
-  return bits;
-}
-
 export function sendType(options: SysvSendOptions | undefined): number | bigint {
   if (options === undefined) return 1;
   const { type = 1 } = object(options, 'options') as SysvSendOptions;
   long(type, 'options.type');
   if (type <= 0) throw outOfRange('options.type', 'greater than 0', type);
   return type;
-}
-
-export function count(max: unknown): void {
-  size(max, 'max', 1);
 }
 
 /** The changes as IPC_SET takes them. */

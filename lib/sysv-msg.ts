@@ -1,10 +1,12 @@
 import { bytes, int, notBytes, size, timeout as timeLimit, type Bytes } from './internal/arguments.js';
+import { Batches } from './internal/batch.js';
 import { decode, encode, type Codec } from './internal/codec.js';
 import { errno, invalidState, IpcError } from './internal/errors.js';
 import { Iteration } from './internal/iteration.js';
 import { slab } from './internal/slab.js';
 import { resolveKey, type Key } from './internal/sysv-key.js';
-import { promise, turn, turnIsDue, waitOptions, Waits, type WaitOptions } from './internal/waiting.js';
+import { waitOnThread } from './internal/wait-threads.js';
+import { promise, soon, turn, turnIsDue, waitOptions, Waits, type WaitOptions } from './internal/waiting.js';
 import { detail, NOT_BYTES } from './native/core.js';
 import { native, type Receive } from './native/sysv-msg.js';
 import { explainControl, explainGet, explainReceive, explainSend, whileWaiting } from './sysv-msg.errors.js';
@@ -14,7 +16,6 @@ import * as table from './sysv-msg.table.js';
 import type { SysvMessageQueueInfo, SysvMessageQueueLimits, SysvMessageQueueStat } from './sysv-msg.table.js';
 import {
   changesOf,
-  count,
   handleOptions,
   openOptions,
   receiveOptions,
@@ -66,8 +67,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   #closed = false;
   /** msg_qbytes, when it was last looked at. */
   #capacity: number | undefined;
-  /** Of a message that was taken in a batch but can't be decoded. */
-  #postponed: { error: unknown } | undefined;
+  readonly #batches = new Batches();
 
   private constructor(id: number, key: number, codec: Codec<T> | undefined, spin: number) {
     this.id = id;
@@ -232,14 +232,14 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     max: number,
     options?: SysvReceiveOptions & { timeout?: number | undefined },
   ): SysvMessage<T>[] {
-    count(max);
+    size(max, 'max', 1);
     const first = this.#takeSync(options);
     return this.#andMore(first, max, this.#receiveCall(options));
   }
 
   /** Takes as many messages as are there, at most `max`, or none. Never waits. */
   tryReceiveMany(max: number, options?: SysvReceiveOptions): SysvMessage<T>[] {
-    count(max);
+    size(max, 'max', 1);
     const call = this.#receiveCall(options);
     const first = this.#tryTake(call);
     return first === undefined ? [] : this.#andMore(first, max, call);
@@ -248,7 +248,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   /** Takes as many messages as are there, at most `max`. The promise waits until there is one. */
   receiveMany(max: number, options?: SysvReceiveOptions & WaitOptions): Promise<SysvMessage<T>[]> {
     return promise(() => {
-      count(max);
+      size(max, 'max', 1);
       const call = this.#receiveCall(options);
       return this.#take(call, waitOptions(options), (first) => this.#andMore(first, max, call));
     });
@@ -350,7 +350,8 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     const text = this.#encode(data);
     const started = native.msgsndLater(this.id, type, text, this.#spin);
     if (started === 0) return turnIsDue() ? turn() : undefined;
-    const wait = this.#waits.add(
+    const wait = waitOnThread(
+      this.#waits,
       started,
       {
         syscall: 'msgsnd',
@@ -401,7 +402,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   #takeSync(options: (SysvReceiveOptions & { timeout?: number | undefined }) | undefined): Taken {
     const call = this.#receiveCall(options);
     const limit = options === undefined ? undefined : timeLimit(options.timeout);
-    this.#throwPostponed();
+    this.#batches.throwPostponed();
     const length =
       limit === undefined && this.#spin === 0
         ? native.msgrcv(this.id, slab.memory, slab.used, call)
@@ -411,7 +412,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   }
 
   #tryTake(call: Receive): Taken | undefined {
-    this.#throwPostponed();
+    this.#batches.throwPostponed();
     return this.#tryReceive(call);
   }
 
@@ -431,7 +432,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
   ): R | Promise<R> {
     // Reading the options may have run the caller's code.
     this.#checkOpen();
-    this.#throwPostponed();
+    this.#batches.throwPostponed();
     const started = native.msgrcvLater(this.id, slab.memory, slab.used, call, this.#spin);
     if (started < 0) {
       const ending = {
@@ -440,10 +441,9 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
         explain: (result: number) => explainReceive(result, this.id, call.size),
         late: (result: number) => whileWaiting(result, this.id),
       };
-      return waits.add(started, ending, waiting).promise;
+      return waitOnThread(waits, started, ending, waiting).promise;
     }
-    const result = finish({ type: detail(), data: slab.take(started) });
-    return turnIsDue() ? turn().then(() => result) : result;
+    return soon(finish({ type: detail(), data: slab.take(started) }));
   }
 
   #message(taken: Taken): SysvMessage<T> {
@@ -452,34 +452,14 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     return { type, data: decode(this.#codec, data, { type }) };
   }
 
-  #throwPostponed(): void {
-    const postponed = this.#postponed;
-    if (postponed === undefined) return;
-    this.#postponed = undefined;
-    throw postponed.error;
-  }
-
   #andMore(first: Taken, max: number, call: Receive): SysvMessage<T>[] {
-    const messages = [this.#message(first)];
-    while (messages.length < max) {
-      let more = this.#codec === undefined ? takeMany(this.id, call, max - messages.length) : [];
-      // Nothing may only mean that the next message does not fit into the rest of the slab.
-      if (more.length === 0) more = this.#another(call) as Taken[];
-      if (more.length === 0) break;
-      messages.push(...(more as SysvMessage<T>[]));
-    }
-    return messages;
-  }
-
-  // What was taken before must not be lost with an error. A call that fails ends the batch and fails again when it is
-  // made next; a message that can't be decoded has been taken, and its error waits for the next call.
-  #another(call: Receive): SysvMessage<T>[] {
-    try {
-      const taken = this.#tryReceive(call);
-      return taken === undefined ? [] : [this.#message(taken)];
-    } catch (error) {
-      if (!(error instanceof IpcError)) this.#postponed = { error };
-      return [];
-    }
+    const plain = this.#codec === undefined;
+    return this.#batches.andMore(this.#message(first), max, {
+      takeSome: (most) => (plain ? (takeMany(this.id, call, most) as SysvMessage<T>[]) : []),
+      takeOne: () => {
+        const taken = this.#tryReceive(call);
+        return taken && this.#message(taken);
+      },
+    });
   }
 }

@@ -1,8 +1,12 @@
 // Registers the families.
 #include <napi.h>
 
+#include "core/descriptor.h"
 #include "core/environment.h"
 #include "core/sysv-ipc.h"
+#include "eventfd.h"
+#include "pipe.h"
+#include "posix-mq.h"
 #include "sysv-msg.h"
 
 namespace unix_ipc {
@@ -11,6 +15,10 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Environment* environment = InitEnvironment(env, exports);
   Napi::Object constants = Napi::Object::New(env);
   InitSysvIpc(env, exports, constants);
+  InitDescriptor(env, exports, constants, environment);
+  InitEventfd(env, exports, constants, environment);
+  InitPipe(env, exports, constants, environment);
+  InitPosixMq(env, exports, constants, environment);
   InitSysvMsg(env, exports, constants, environment);
   exports["constants"] = constants;
   return exports;

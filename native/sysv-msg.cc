@@ -70,6 +70,7 @@ class MessageSend {
 
   bool WouldBlock(ssize_t result) const { return result == -EAGAIN; }
   Received Take(ssize_t, const Scratch&) const { return {}; }
+  void Discard(ssize_t) {}
   Bytes into() const { return {}; }
 
   bool Own() {
@@ -149,6 +150,8 @@ class MessageReceive {
     return received;
   }
 
+  // The message is lost with the environment that took it.
+  void Discard(ssize_t) {}
   Bytes into() const { return into_; }
   bool Own() {
     into_ = Bytes();
@@ -170,15 +173,9 @@ class MessageReceive {
 // there is none, or no room for the next. Each goes to `into`, from `offset` on, as the kernel
 // gives it, its type before its text; its row in the block tells where its text begins, how long it
 // is, and its type. Returns how many, or -errno of the first.
-napi_value MsgrcvMany(napi_env env, napi_callback_info info) {
-  napi_value argument = nullptr;
-  size_t count = 1;
-  void* data = nullptr;
-  napi_get_cb_info(env, info, &count, &argument, nullptr, &data);
-  double* block = static_cast<Environment*>(data)->block;
-  Bytes into;
-  if (!ReadBytes(env, argument, &into)) return ToResult(env, kNotBytes);
-  FastArguments arguments(block, into);
+int64_t ReceiveMany(Environment* environment, const FastArguments& arguments) {
+  double* block = environment->block;
+  Bytes into = arguments.bytes();
   int flags = arguments.Int(2) | IPC_NOWAIT;
   size_t offset = arguments.Size(4);
   size_t max = std::min(arguments.Size(5), WaitEngine::kRecordRows);
@@ -192,7 +189,7 @@ napi_value MsgrcvMany(napi_env env, napi_callback_info info) {
     ssize_t length = Receive(arguments.Int(0), message, most, arguments.Long(1), how);
     int error = errno;
     if (length < 0) {
-      if (taken == 0) return ToResult(env, -error);
+      if (taken == 0) return -error;
       break;
     }
     double* row = block + Environment::kBatchSlot + taken * WaitEngine::kRecordSlots;
@@ -204,7 +201,11 @@ napi_value MsgrcvMany(napi_env env, napi_callback_info info) {
     taken++;
     offset += kTypeSize + ((static_cast<size_t>(length) + 7) & ~size_t{7});
   }
-  return ToResult(env, static_cast<int64_t>(taken));
+  return static_cast<int64_t>(taken);
+}
+
+napi_value MsgrcvMany(napi_env env, napi_callback_info info) {
+  return CallFast(env, info, ReceiveMany);
 }
 
 // msgget(key, flags)

@@ -19,7 +19,12 @@ export interface ErrorContext {
   path?: string | undefined;
   key?: number | undefined;
   id?: number | undefined;
+  bytesWritten?: number | undefined;
 }
+
+/** Why a call that waits on the caller's own thread is cut short. */
+export const INTERRUPTED =
+  'a signal handler ran while the call waited; its JavaScript part runs when this returns. Call again to go on waiting';
 
 /** A system call failed, or a wait was ended. Told apart by `code`. */
 export class IpcError extends Error {
@@ -35,6 +40,8 @@ export class IpcError extends Error {
   declare readonly key?: number;
   /** The System V identifier that the call was given. */
   declare readonly id?: number;
+  /** How much of the data had been written when the call failed, where that is more than nothing. */
+  declare readonly bytesWritten?: number;
 
   /** @internal Made by this package alone. */
   constructor(errno: number, syscall: string, context: ErrorContext = {}) {
@@ -47,6 +54,7 @@ export class IpcError extends Error {
     if (context.path !== undefined) this.path = context.path;
     if (context.key !== undefined) this.key = context.key;
     if (context.id !== undefined) this.id = context.id;
+    if (context.bytesWritten !== undefined) this.bytesWritten = context.bytesWritten;
   }
 
   static {

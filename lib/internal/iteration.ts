@@ -1,9 +1,9 @@
 import { IpcError } from './errors.js';
 
 /** Where an iteration takes its values from. */
-export interface Source<T extends object> {
-  /** The next value, or a promise of it where it is not there yet. */
-  next(): T | Promise<T>;
+export interface Source<T> {
+  /** The next value, or a promise of it where it is not there yet; null where there will be no more. */
+  next(): T | null | Promise<T | null>;
   /** Whether the object was closed: the iteration ends with it. */
   isOver(): boolean;
   /** Gives up what next() waits for. */
@@ -13,7 +13,7 @@ export interface Source<T extends object> {
 /**
  * Asks its source for a value only when it is asked itself. Written by hand: an async generator needs three turns of the microtask queue for every value.
  */
-export class Iteration<T extends object> implements AsyncIterableIterator<T> {
+export class Iteration<T> implements AsyncIterableIterator<T> {
   readonly #source: Source<T>;
   #done = false;
 
@@ -25,9 +25,11 @@ export class Iteration<T extends object> implements AsyncIterableIterator<T> {
     if (this.#done || this.#source.isOver()) return this.return();
     try {
       const value = this.#source.next();
-      if (!(value instanceof Promise)) return Promise.resolve({ value, done: false });
+      if (!(value instanceof Promise)) {
+        return value === null ? this.return() : Promise.resolve({ value, done: false });
+      }
       return value.then(
-        (late) => ({ value: late, done: false }),
+        (late) => (late === null ? this.return() : { value: late, done: false }),
         (error: unknown) => this.#fail(error),
       );
     } catch (error) {

@@ -17,8 +17,3 @@ export function resolveKey(key: Key): number {
 export function keyText(key: number): string {
   return `0x${(key >>> 0).toString(16).padStart(8, '0')}`;
 }
-
-/** Permissions as chmod takes them. */
-export function modeText(mode: number): string {
-  return `0${(mode & 0o777).toString(8).padStart(3, '0')}`;
-}

@@ -37,6 +37,9 @@ export const ROW = { SLOTS: 6, TICKET: 0, RESULT: 1, OFFSET: 2, SIZE: 3, DETAIL:
 /** Rows of a call that brings many results. */
 export const BATCH_SLOT = ROW_SLOT + ROWS * ROW.SLOTS;
 
+/** Rows of what is ready: the watch's number, and what has happened. */
+export const READY_SLOT = BATCH_SLOT + ROWS * ROW.SLOTS;
+
 /** Below every -errno: the argument was no typed array, or one over a detached buffer. */
 export const NOT_BYTES = -4094;
 

@@ -36,7 +36,7 @@ interface Addon {
   msgrcv: (into: Uint8Array) => void;
   msgrcvWithin: (into: Uint8Array) => void;
   msgrcvLater: (into: Uint8Array) => void;
-  msgrcvMany: (into: Uint8Array) => number;
+  msgrcvMany: (into: Uint8Array) => void;
   msgctl: (
     msqid: number,
     cmd: number,
@@ -151,6 +151,7 @@ export const native = {
   msgrcvMany(msqid: number, into: Uint8Array, offset: number, call: Receive, max: number): number {
     prepareReceive(msqid, call, offset);
     block[5] = max;
-    return addon.msgrcvMany(into);
+    addon.msgrcvMany(into);
+    return result();
   },
 };

@@ -22,6 +22,36 @@ void OnDone(const Napi::CallbackInfo& info) {
                             environment->block + Environment::kRowSlot, info[1].ToBoolean());
 }
 
+// onReady((rows: number) => void, libuv: boolean): what is called when descriptors are ready. Once.
+void OnReady(const Napi::CallbackInfo& info) {
+  Environment* environment = EnvironmentOf(info);
+  if (!info[0].IsFunction() || !environment->on_ready.IsEmpty()) return;
+  environment->on_ready = Napi::Persistent(info[0].As<Napi::Function>());
+  environment->readiness.Attach(info.Env(), environment->on_ready,
+                                environment->block + Environment::kReadySlot, info[1].ToBoolean());
+}
+
+// watch(operation, fd, events, watch): 0 or -errno of epoll_ctl(2).
+Napi::Value Watch(const Napi::CallbackInfo& info) {
+  int result = EnvironmentOf(info)->readiness.Control(ReadInt(info, 0), ReadInt(info, 1),
+                                                      ReadUnsigned(info, 2), ReadSize(info, 3));
+  return Result(info.Env(), result);
+}
+
+// holdLoop(held: boolean): whether the event loop stays alive for what is watched.
+void HoldLoop(const Napi::CallbackInfo& info) {
+  EnvironmentOf(info)->readiness.Hold(info[0].ToBoolean());
+}
+
+// watchDescriptors(): the descriptors that watching needs for itself, -1 for those that are not open.
+Napi::Value WatchDescriptors(const Napi::CallbackInfo& info) {
+  const Readiness& readiness = EnvironmentOf(info)->readiness;
+  Napi::Array descriptors = Napi::Array::New(info.Env(), 2);
+  descriptors.Set(0u, Result(info.Env(), readiness.epoll()));
+  descriptors.Set(1u, Result(info.Env(), readiness.control()));
+  return descriptors;
+}
+
 // cancelWait(ticket): boolean
 Napi::Value CancelWait(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), EnvironmentOf(info)->waits.Cancel(ReadLong(info, 0)));
@@ -69,6 +99,11 @@ Environment* InitEnvironment(Napi::Env env, Napi::Object exports) {
   environment->block = block.Data();
   exports["block"] = block;
   exports["onDone"] = Napi::Function::New<OnDone>(env, "onDone", environment);
+  exports["onReady"] = Napi::Function::New<OnReady>(env, "onReady", environment);
+  exports["watch"] = Napi::Function::New<Watch>(env, "watch", environment);
+  exports["holdLoop"] = Napi::Function::New<HoldLoop>(env, "holdLoop", environment);
+  exports["watchDescriptors"] =
+      Napi::Function::New<WatchDescriptors>(env, "watchDescriptors", environment);
   exports["cancelWait"] = Napi::Function::New<CancelWait>(env, "cancelWait", environment);
   exports["takeReceived"] = Napi::Function::New<TakeReceived>(env, "takeReceived", environment);
   exports["takeBatch"] = Napi::Function::New<TakeBatch>(env, "takeBatch", environment);

@@ -4,10 +4,12 @@
 
 #include <napi.h>
 
+#include <cstring>
 #include <string>
 
 #include "core/arguments.h"
 #include "core/kick.h"
+#include "core/readiness.h"
 #include "core/scratch.h"
 #include "core/wait-engine.h"
 #include "core/wait.h"
@@ -22,22 +24,39 @@ struct Environment {
   Received received;
 
   WaitEngine waits;
+  Readiness readiness;
 
   // The block: a Float64Array that TypeScript and C++ both write. Only this package has it, so it
   // is never detached. Its parts: arguments (FastArguments), what a call brought besides its result
   // (WriteDetail), the rows of `waits`, rows of a
-  // call that brings many results.
+  // call that brings many results, the rows of `readiness`.
   static constexpr size_t kResultSlot = 2 * FastArguments::kMost;
   static constexpr size_t kDetailSlot = kResultSlot + 1;
   static constexpr size_t kRowSlot = kDetailSlot + 2;
   static constexpr size_t kBatchSlot =
       kRowSlot + WaitEngine::kRecordRows * WaitEngine::kRecordSlots;
-  static constexpr size_t kBlockSlots =
+  static constexpr size_t kReadySlot =
       kBatchSlot + WaitEngine::kRecordRows * WaitEngine::kRecordSlots;
+  static constexpr size_t kBlockSlots = kReadySlot + Readiness::kRows * Readiness::kRowSlots;
   Napi::Reference<Napi::Float64Array> block_reference;
   double* block = nullptr;
 
   Napi::FunctionReference on_done;
+  Napi::FunctionReference on_ready;
+
+  void WriteDetail(int64_t detail) { WaitEngine::WriteDetail(block + kDetailSlot, detail); }
+
+  // Copies what a call left in `scratch` to where its caller wants it. What has no room there stays
+  // for takeReceived: the kernel has given it away already.
+  void Deliver(const Received& left, Bytes into) {
+    received = Received();
+    if (left.size > into.size) {
+      received = left;
+      return;
+    }
+    if (left.size > 0) memcpy(into.data, left.bytes, left.size);
+    scratch.Trim();
+  }
 };
 
 // Adds to `exports` what TypeScript needs of the core: the block, waits, the thread limit, the
@@ -54,6 +73,24 @@ inline void ExportFast(Napi::Env env, Napi::Object exports, const std::string& n
   napi_value value = nullptr;
   napi_create_function(env, name.c_str(), name.size(), function, environment, &value);
   exports[name] = value;
+}
+
+// The body of such a function whose argument is a Uint8Array, with its numbers in the block, where its
+// integer result goes as well.
+template <typename Body>
+napi_value CallFast(napi_env env, napi_callback_info info, Body body) {
+  napi_value argument = nullptr;
+  size_t count = 1;
+  void* data = nullptr;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, &data);
+  auto* environment = static_cast<Environment*>(data);
+  Bytes bytes;
+  int64_t result = kNotBytes;
+  if (ReadBytes(env, argument, &bytes)) {
+    result = body(environment, FastArguments(environment->block, bytes));
+  }
+  environment->block[Environment::kResultSlot] = static_cast<double>(result);
+  return nullptr;
 }
 
 inline Environment* EnvironmentOf(const Napi::CallbackInfo& info) {

@@ -3,42 +3,15 @@
 // that mutex and has to sleep again, which makes every promise wait for two switches more.
 #include "core/loop-waker.h"
 
-#include <dlfcn.h>
-
 #include <cstdlib>
+
+#include "core/libuv.h"
 
 namespace unix_ipc {
 
 namespace {
 
 constexpr char kName[] = "unix-ipc:wait";
-
-// Looked up when it is needed: the addon has to load in runtimes without these functions.
-template <typename Function>
-Function Find(const char* name) {
-  return reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, name));
-}
-
-struct Libuv {
-  decltype(&uv_async_init) async_init = Find<decltype(&uv_async_init)>("uv_async_init");
-  decltype(&uv_async_send) async_send = Find<decltype(&uv_async_send)>("uv_async_send");
-  decltype(&uv_handle_size) handle_size = Find<decltype(&uv_handle_size)>("uv_handle_size");
-  decltype(&uv_close) close = Find<decltype(&uv_close)>("uv_close");
-  decltype(&uv_ref) ref = Find<decltype(&uv_ref)>("uv_ref");
-  decltype(&uv_unref) unref = Find<decltype(&uv_unref)>("uv_unref");
-
-  bool complete() const {
-    return async_init != nullptr && async_send != nullptr && handle_size != nullptr &&
-           close != nullptr && ref != nullptr && unref != nullptr;
-  }
-};
-
-const Libuv& Uv() {
-  static const Libuv libuv;
-  return libuv;
-}
-
-uv_handle_t* ToHandle(uv_async_t* async) { return reinterpret_cast<uv_handle_t*>(async); }
 
 }  // namespace
 
@@ -56,8 +29,7 @@ bool LoopWaker::OpenAsync() {
       napi_async_init(env_, nullptr, name, &context_) != napi_ok) {
     return false;
   }
-  // The size is that of the library that runs, not that of the header.
-  auto* async = static_cast<uv_async_t*>(calloc(1, Uv().handle_size(UV_ASYNC)));
+  auto* async = NewHandle<uv_async_t>(UV_ASYNC);
   if (async == nullptr || Uv().async_init(loop, async, OnAsync) != 0) {
     free(async);
     return false;

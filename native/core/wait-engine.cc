@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/listener.h"
 #include "core/results.h"
 
 namespace unix_ipc {
@@ -150,10 +151,6 @@ void WaitEngine::OnWake(napi_env env) {
     std::swap(outbox_, delivering_);
     Reap();
   }
-  napi_value on_done = nullptr;
-  napi_value receiver = nullptr;
-  if (napi_get_reference_value(env, on_done_, &on_done) != napi_ok) return;
-  napi_get_undefined(env, &receiver);
   auto& done = delivering_.done;
   for (size_t first = 0; first < done.size(); first += kRecordRows) {
     size_t rows = std::min(kRecordRows, done.size() - first);
@@ -165,15 +162,7 @@ void WaitEngine::OnWake(napi_env env) {
     napi_value arguments[2] = {ToResult(env, static_cast<int64_t>(rows)),
                                ToResult(env, static_cast<int64_t>(batch_size_))};
     // Settles promises; their reactions run after the last batch.
-    if (napi_call_function(env, receiver, on_done, 2, arguments, nullptr) != napi_ok) {
-      // Left pending, it would be thrown by whatever call of this addon comes next.
-      bool pending = false;
-      napi_value exception = nullptr;
-      napi_is_exception_pending(env, &pending);
-      if (pending && napi_get_and_clear_last_exception(env, &exception) == napi_ok) {
-        napi_fatal_exception(env, exception);
-      }
-    }
+    CallListener(env, on_done_, arguments, 2);
     // Not earlier: a codec may start a wait while its batch is settled, and must not get a ticket
     // of this very batch.
     for (size_t row = 0; row < rows; row++) Forget(done[first + row].wait.get());
@@ -213,6 +202,10 @@ void WaitEngine::Shutdown() {
   idle_.clear();
   lanes_.clear();
   pending_.clear();
+  // Nobody will hear of these any more.
+  for (Done& done : outbox_.done) {
+    if (done.result >= 0) done.wait->Discard(done.result);
+  }
   outbox_ = Outbox();
 }
 

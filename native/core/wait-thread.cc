@@ -1,4 +1,4 @@
-// pthreads(7), pthread_sigmask(3), futex(2): the threads of the blocking engine.
+// pthreads(7), futex(2): the threads of the blocking engine.
 #include "core/wait-thread.h"
 
 #include <sched.h>
@@ -7,19 +7,16 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <ctime>
 #include <utility>
 
+#include "core/thread.h"
 #include "core/wait-engine.h"
 
 namespace unix_ipc {
 
 namespace {
 
-// A call and a signal frame need little; the C library also keeps the thread-local data of the
-// whole process there.
-constexpr size_t kStackSize = size_t{256} * 1024;
 constexpr timespec kIdleTime = {5, 0};
 // <linux/futex.h>, which not every C library's headers include.
 constexpr int kFutexWaitPrivate = 0 | 128;
@@ -30,21 +27,7 @@ constexpr size_t kBatch = 64;
 
 }  // namespace
 
-bool WaitThread::Start() {
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, kStackSize);
-  // The new thread inherits this mask: the program's signals are for its other threads, even at the
-  // first instruction.
-  sigset_t all;
-  sigset_t previous;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &previous);
-  int error = pthread_create(&thread_, &attributes, Main, this);
-  pthread_sigmask(SIG_SETMASK, &previous, nullptr);
-  pthread_attr_destroy(&attributes);
-  return error == 0;
-}
+bool WaitThread::Start() { return StartThread(&thread_, Main, this); }
 
 void WaitThread::Serve(std::shared_ptr<Lane> lane) {
   if (lane_ != nullptr) lane_->thread = nullptr;

@@ -61,6 +61,8 @@ class Wait {
   virtual ssize_t Attempt(Blocking blocking, Scratch* scratch) = 0;
   virtual bool WouldBlock(ssize_t result) const = 0;
   virtual Received Take(ssize_t result, const Scratch& scratch) const = 0;
+  // The result of a call that succeeded will never reach JavaScript.
+  virtual void Discard(ssize_t result) = 0;
 
  private:
   friend class WaitEngine;

@@ -8,6 +8,7 @@
 //   ssize_t Attempt(Blocking, Scratch*);     one system call: its result or -errno
 //   bool WouldBlock(ssize_t result) const;   whether kNo failed only because it must not wait
 //   Received Take(ssize_t, const Scratch&) const;   what a call that succeeded left there
+//   void Discard(ssize_t);                   gives back a result that JavaScript will never hear of
 //   Bytes into() const;                      where the caller on the JavaScript thread wants that
 //   bool Own();                              copies what it points to, because it outlives the
 //                                            JavaScript call; false where there is no memory
@@ -21,7 +22,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -54,27 +54,18 @@ class Waitable {
     Received Take(ssize_t result, const Scratch& scratch) const override {
       return call_.Take(result, scratch);
     }
+    void Discard(ssize_t result) override { call_.Discard(result); }
 
    private:
     Call call_;
   };
 
-  // In the plain C interface, which is a little faster than CallbackInfo.
   template <int64_t (*Variant)(Environment*, Call*)>
   static napi_value Function(napi_env env, napi_callback_info info) {
-    napi_value argument = nullptr;
-    size_t count = 1;
-    void* data = nullptr;
-    napi_get_cb_info(env, info, &count, &argument, nullptr, &data);
-    auto* environment = static_cast<Environment*>(data);
-    Bytes bytes;
-    int64_t result = kNotBytes;
-    if (ReadBytes(env, argument, &bytes)) {
-      Call call(FastArguments(environment->block, bytes));
-      result = Variant(environment, &call);
-    }
-    environment->block[Environment::kResultSlot] = static_cast<double>(result);
-    return nullptr;
+    return CallFast(env, info, [](Environment* environment, const FastArguments& arguments) {
+      Call call(arguments);
+      return Variant(environment, &call);
+    });
   }
 
   // call: the call itself, waiting or not as its own flags say.
@@ -138,19 +129,9 @@ class Waitable {
   }
 
   static int64_t Deliver(Environment* environment, const Call& call, ssize_t result) {
-    environment->received = Received();
-    if (result >= 0) {
-      Received received = call.Take(result, environment->scratch);
-      WaitEngine::WriteDetail(environment->block + Environment::kDetailSlot, received.detail);
-      Bytes into = call.into();
-      if (received.size > into.size) {
-        // Stays for takeReceived: the kernel has given it away already.
-        environment->received = received;
-        return result;
-      }
-      if (received.size > 0) memcpy(into.data, received.bytes, received.size);
-    }
-    environment->scratch.Trim();
+    Received received = result >= 0 ? call.Take(result, environment->scratch) : Received();
+    if (result >= 0) environment->WriteDetail(received.detail);
+    environment->Deliver(received, call.into());
     return result;
   }
 };
