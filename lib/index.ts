@@ -3,8 +3,25 @@ export type { Bytes } from './internal/arguments.js';
 export type { Codec, CodecOption } from './internal/codec.js';
 export { IpcError } from './internal/errors.js';
 export type { Key } from './internal/sysv-key.js';
-export { waitThreads, type WaitOptions } from './internal/waiting.js';
+export { waitThreads } from './internal/wait-threads.js';
+export type { WaitOptions } from './internal/waiting.js';
+export { EventFd, type EventFdHandleOptions, type EventFdOptions } from './eventfd.js';
 export { IPC_PRIVATE } from './sys/sysv-ipc.js';
+export { Pipe } from './pipe.js';
+export { Fifo } from './pipe.fifo.js';
+export type {
+  FifoMakeOptions,
+  FifoReaderOptions,
+  PipeEndOptions,
+  PipeOptions,
+  PipeReadOptions,
+} from './pipe.options.js';
+export { PipeReader } from './pipe.reader.js';
+export { PipeWriter } from './pipe.writer.js';
+export { PosixMessageQueue, type PosixMessage, type PosixMessageQueueStat } from './posix-mq.js';
+export type { PosixMessageQueueNotification } from './posix-mq.notify.js';
+export type { PosixMessageQueueOptions, PosixSendOptions } from './posix-mq.options.js';
+export type { PosixMessageQueueInfo, PosixMessageQueueLimits } from './posix-mq.table.js';
 export { SysvMessageQueue, type SysvMessage } from './sysv-msg.js';
 export type {
   SysvMessageQueueChanges,

@@ -1,0 +1,97 @@
+// What both ends of a pipe have.
+import { fstatSync } from 'node:fs';
+import { int, size } from './internal/arguments.js';
+import { commonReason, Descriptor } from './internal/descriptor.js';
+import { invalidValue, IpcError } from './internal/errors.js';
+import type { WaitOptions } from './internal/waiting.js';
+import { native } from './native/descriptor.js';
+import { explainCapacity, explainMove } from './pipe.errors.js';
+import type { EndOptions } from './pipe.options.js';
+
+const { F_GETFL, F_GETPIPE_SZ, F_SETPIPE_SZ, O_ACCMODE } = native.constants;
+
+export abstract class PipeEnd<T> implements Disposable {
+  protected readonly descriptor: Descriptor;
+  protected readonly options: EndOptions<T>;
+
+  protected constructor(fd: number, owner: string, options: EndOptions<T>) {
+    this.descriptor = new Descriptor(fd, owner);
+    this.options = options;
+  }
+
+  /** The descriptor. */
+  get fd(): number {
+    return this.descriptor.fd;
+  }
+
+  /** Whether close(), release() or stream() was called. */
+  get closed(): boolean {
+    return this.descriptor.closed;
+  }
+
+  /** fcntl(2) with F_GETPIPE_SZ: how many bytes fit into the pipe. Never waits. */
+  get capacity(): number {
+    this.descriptor.checkOpen();
+    const bytes = native.fcntl(this.fd, F_GETPIPE_SZ, 0);
+    if (bytes < 0) throw explainCapacity(bytes, 0, this.fd);
+    return bytes;
+  }
+
+  /**
+   * fcntl(2) with F_SETPIPE_SZ: changes how many bytes fit into the pipe. Never waits.
+   *
+   * @returns what fits from now on, which may be more: the kernel rounds up
+   * @throws IpcError EBUSY (more is in it), EPERM (over fs.pipe-max-size, without CAP_SYS_RESOURCE)
+   */
+  setCapacity(bytes: number): number {
+    this.descriptor.checkOpen();
+    const result = native.fcntl(this.fd, F_SETPIPE_SZ, int(size(bytes, 'bytes', 1), 'bytes'));
+    if (result < 0) throw explainCapacity(result, bytes, this.fd);
+    return result;
+  }
+
+  /** @internal A promise that this end can be read from or written to. */
+  ready(syscall: string, direction: number, options: WaitOptions): void | Promise<void> {
+    const operation = {
+      syscall,
+      direction,
+      attempt: (): true | undefined => (native.pollOne(this.fd, direction, 0) === 0 ? undefined : true),
+      settle: () => undefined,
+      explain: (result: number) => explainMove(result, syscall, this.fd),
+    };
+    return this.descriptor.later(operation, options, 0);
+  }
+
+  /** Gives the descriptor away: it stays open, and is the caller's to close. Promises that wait reject with ECANCELED. */
+  release(): number {
+    return this.descriptor.release('released');
+  }
+
+  /** Closes the descriptor. Promises that wait reject with ECANCELED; iterations end. */
+  close(): void {
+    this.descriptor.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** A descriptor of the caller's that is to be an end of a pipe. */
+export function pipeEnd(fd: unknown, access: number, what: string): number {
+  const number = int(fd, 'fd');
+  const flags = native.fcntl(number, F_GETFL, 0);
+  if (flags < 0) throw new IpcError(flags, 'fcntl', { reason: commonReason(flags, number) });
+  if (!isPipe(number)) throw invalidValue('fd', 'must be a pipe or FIFO');
+  if ((flags & O_ACCMODE) !== access) throw invalidValue('fd', `must be ${what} of a pipe`);
+  return number;
+}
+
+/** Whether the open file is a pipe or FIFO. */
+export function isPipe(fd: number): boolean {
+  try {
+    return fstatSync(fd).isFIFO();
+  } catch {
+    return false;
+  }
+}

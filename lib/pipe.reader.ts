@@ -1,0 +1,322 @@
+import { Socket } from 'node:net';
+import { timeout as timeLimit } from './internal/arguments.js';
+import { decode } from './internal/codec.js';
+import { endPart, POLLIN, POLLOUT, unlessAgain, type Operation } from './internal/descriptor.js';
+import { errno, invalidType } from './internal/errors.js';
+import { Iteration } from './internal/iteration.js';
+import { slab } from './internal/slab.js';
+import { promise, waitOptions, type WaitOptions } from './internal/waiting.js';
+import { native as descriptor } from './native/descriptor.js';
+import { native } from './native/pipe.js';
+import { PipeEnd, pipeEnd } from './pipe.end.js';
+import { explainMove, explainRead } from './pipe.errors.js';
+import {
+  endOptions,
+  readSize,
+  type EndOptions,
+  type PipeEndOptions,
+  type PipeReadOptions,
+} from './pipe.options.js';
+import { PipeWriter } from './pipe.writer.js';
+
+const { O_RDONLY } = descriptor.constants;
+const { SPLICE_F_NONBLOCK } = native.constants;
+const ETIMEDOUT = errno('ETIMEDOUT');
+
+/**
+ * The end of a pipe or FIFO that is read from.
+ *
+ * Each method that can wait has three variants: `readSync()` blocks the thread, `tryRead()` never waits, `read()` gives a
+ * promise. At end of file, when every writer has closed, they give null.
+ *
+ * @example
+ * for await (const chunk of reader) console.log(chunk.toString());
+ * @see https://man7.org/linux/man-pages/man7/pipe.7.html
+ */
+export class PipeReader<T = Buffer> extends PipeEnd<T> implements AsyncIterable<T> {
+  #bytesRead = 0;
+  /** A write end held open, so that there is no end of file. */
+  readonly #keptOpen: number | undefined;
+
+  /** @internal Made by Pipe, Fifo and fromFd(). */
+  constructor(fd: number, options: EndOptions<T>, keptOpen?: number) {
+    super(fd, 'PipeReader', options);
+    this.#keptOpen = keptOpen;
+  }
+
+  /**
+   * The read end behind a descriptor, such as one that a parent has left open. It belongs to the object from then on.
+   *
+   * @throws IpcError EBADF
+   */
+  static fromFd(fd: number, options?: PipeEndOptions<Buffer> & { codec?: undefined }): PipeReader;
+  static fromFd(fd: number, options: PipeEndOptions<string> & { codec: 'utf8' }): PipeReader<string>;
+  static fromFd<T = unknown>(fd: number, options: PipeEndOptions<T> & { codec: 'json' }): PipeReader<T>;
+  static fromFd<T>(fd: number, options: PipeEndOptions<T>): PipeReader<T>;
+  static fromFd<T>(fd: number, options?: PipeEndOptions<T>): PipeReader<T> {
+    const checked = endOptions<T>(options);
+    return new PipeReader(pipeEnd(fd, O_RDONLY, 'the read end'), checked);
+  }
+
+  /** Bytes that this object has read. */
+  get bytesRead(): number {
+    return this.#bytesRead;
+  }
+
+  /** ioctl(2) with FIONREAD: bytes that can be read now. Never waits. */
+  get available(): number {
+    this.descriptor.checkOpen();
+    const bytes = descriptor.fionread(this.fd);
+    if (bytes < 0) throw explainRead(bytes, 'ioctl', this.fd);
+    return bytes;
+  }
+
+  /**
+   * read(2): takes what is there, up to `size` bytes, or one packet. Blocks the thread until there is something, at most
+   * `timeout` milliseconds.
+   *
+   * @returns null at end of file
+   * @throws IpcError EINTR (a signal handler ran), ETIMEDOUT
+   */
+  readSync(options?: PipeReadOptions & { timeout?: number | undefined }): T | null {
+    this.descriptor.checkOpen();
+    const operation = this.#reading(readSize(options));
+    return this.descriptor.block(operation, this.#blocking(options));
+  }
+
+  /**
+   * read(2): takes what is there, up to `size` bytes, or one packet. Never waits.
+   *
+   * @returns undefined where there is nothing yet, null at end of file
+   */
+  tryRead(options?: PipeReadOptions): T | null | undefined {
+    this.descriptor.checkOpen();
+    const taken = this.#take(readSize(options), false);
+    return taken === undefined ? undefined : this.#decode(taken);
+  }
+
+  /**
+   * read(2): takes what is there, up to `size` bytes, or one packet. The promise waits until there is something. Calls are
+   * answered in their order.
+   *
+   * @returns null at end of file
+   * @throws IpcError ETIMEDOUT; ECANCELED where the object is closed meanwhile
+   */
+  read(options?: PipeReadOptions & WaitOptions): Promise<T | null> {
+    return promise(() => {
+      this.descriptor.checkOpen();
+      const operation = this.#reading(readSize(options));
+      return this.descriptor.later(operation, waitOptions(options), this.options.spin);
+    });
+  }
+
+  /**
+   * What comes through the pipe, piece by piece (packet by packet), until end of file. close() and `break` end it too; an abort,
+   * and a time limit on any one piece, throw as in read().
+   */
+  chunks(options?: PipeReadOptions & WaitOptions): AsyncIterableIterator<T> {
+    this.descriptor.checkOpen();
+    const operation = this.#reading(readSize(options));
+    const waiting = waitOptions(options);
+    const waits = this.descriptor.part();
+    return new Iteration<T>({
+      next: () => {
+        waiting.signal?.throwIfAborted();
+        return this.descriptor.later(operation, waiting, this.options.spin, waits);
+      },
+      isOver: () => this.closed,
+      cancel: () => endPart(waits),
+    });
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<T> {
+    return this.chunks();
+  }
+
+  /**
+   * splice(2): moves up to `size` bytes into another pipe without copying them through the program. Blocks the thread until
+   * something could be moved, at most `timeout` milliseconds.
+   *
+   * @returns how many bytes; 0 at end of file
+   * @throws IpcError EINTR (a signal handler ran), EINVAL (the same pipe), EPIPE, ETIMEDOUT
+   */
+  spliceSync(
+    writer: PipeWriter<unknown>,
+    options?: PipeReadOptions & { timeout?: number | undefined },
+  ): number {
+    return this.#moveSync('splice', writer, options);
+  }
+
+  /** splice(2): as spliceSync(), but never waits: undefined where nothing can be moved now. */
+  trySplice(writer: PipeWriter<unknown>, options?: PipeReadOptions): number | undefined {
+    this.#checkMove(writer);
+    return this.#move('splice', writer, readSize(options), false);
+  }
+
+  /** splice(2): as spliceSync(), but the promise waits. */
+  splice(writer: PipeWriter<unknown>, options?: PipeReadOptions & WaitOptions): Promise<number> {
+    return promise(() => this.#moveLater('splice', writer, options));
+  }
+
+  /**
+   * tee(2): copies up to `size` bytes into another pipe and leaves them in this one. Blocks the thread until something could
+   * be copied, at most `timeout` milliseconds.
+   *
+   * @returns how many bytes; 0 at end of file
+   * @throws IpcError EINTR (a signal handler ran), EINVAL (the same pipe), EPIPE, ETIMEDOUT
+   */
+  teeSync(writer: PipeWriter<unknown>, options?: PipeReadOptions & { timeout?: number | undefined }): number {
+    return this.#moveSync('tee', writer, options);
+  }
+
+  /** tee(2): as teeSync(), but never waits: undefined where nothing can be copied now. */
+  tryTee(writer: PipeWriter<unknown>, options?: PipeReadOptions): number | undefined {
+    this.#checkMove(writer);
+    return this.#move('tee', writer, readSize(options), false);
+  }
+
+  /** tee(2): as teeSync(), but the promise waits. */
+  tee(writer: PipeWriter<unknown>, options?: PipeReadOptions & WaitOptions): Promise<number> {
+    return promise(() => this.#moveLater('tee', writer, options));
+  }
+
+  /**
+   * A stream of node:net that reads from the pipe. The descriptor is the stream's from then on, and this object closed.
+   * Promises that wait reject with ECANCELED.
+   */
+  stream(): Socket {
+    const stream = new Socket({
+      fd: this.descriptor.release('made a stream'),
+      readable: true,
+      writable: false,
+    });
+    if (this.#keptOpen !== undefined) {
+      const keptOpen = this.#keptOpen;
+      stream.once('close', () => descriptor.close(keptOpen));
+    }
+    return stream;
+  }
+
+  override release(): number {
+    const fd = super.release();
+    this.#closeKept();
+    return fd;
+  }
+
+  override close(): void {
+    if (this.closed) return;
+    super.close();
+    this.#closeKept();
+  }
+
+  #closeKept(): void {
+    if (this.#keptOpen !== undefined) descriptor.close(this.#keptOpen);
+  }
+
+  #blocking(options: { timeout?: number | undefined } | undefined): {
+    timeout: number | undefined;
+    spin: number;
+  } {
+    return { timeout: timeLimit(options?.timeout), spin: this.options.spin };
+  }
+
+  #reading(size: number): Operation<Buffer | null, T | null> {
+    return {
+      syscall: 'read',
+      direction: POLLIN,
+      attempt: (wait) => this.#take(size, wait),
+      settle: (taken) => this.#decode(taken),
+      explain: (result) => explainRead(result, 'read', this.fd),
+    };
+  }
+
+  #take(size: number, wait: boolean): Buffer | null | undefined {
+    const result = this.descriptor.read(slab.memory, slab.used, size, wait);
+    const length = unlessAgain(result, (failed) => explainRead(failed, 'read', this.fd));
+    if (length === undefined) return undefined;
+    if (length === 0) return this.#nobodyYet() ? undefined : null;
+    this.#bytesRead += length;
+    return slab.take(length);
+  }
+
+  /**
+   * A FIFO that was opened before its first writer reads as if at its end. Only poll(2) knows that nobody has been there, and
+   * waits for one.
+   */
+  #nobodyYet(): boolean {
+    return descriptor.pollOne(this.fd, POLLIN, 0) === 0;
+  }
+
+  #decode(taken: Buffer | null): T | null {
+    if (taken === null || this.options.codec === undefined) return taken as T | null;
+    return decode(this.options.codec, taken, {});
+  }
+
+  #checkMove(writer: unknown): asserts writer is PipeWriter<unknown> {
+    this.descriptor.checkOpen();
+    if (!(writer instanceof PipeWriter)) throw invalidType('writer', 'a PipeWriter', writer);
+    if (writer.closed) throw explainMove(errno('EBADF'), 'splice', writer.fd);
+  }
+
+  /** Undefined where it would have to wait for data or for room. */
+  #move(
+    call: 'splice' | 'tee',
+    writer: PipeWriter<unknown>,
+    size: number,
+    wait: boolean,
+  ): number | undefined {
+    const result = native[call](this.fd, writer.fd, size, wait ? 0 : SPLICE_F_NONBLOCK);
+    const moved = unlessAgain(result, (failed) => explainMove(failed, call, this.fd));
+    if (moved === undefined || (moved === 0 && this.#nobodyYet())) return undefined;
+    if (call === 'splice') this.#bytesRead += moved;
+    writer.moved(moved);
+    return moved;
+  }
+
+  /** Which side has to become ready before a call that could not be made can be. */
+  #awaited(writer: PipeWriter<unknown>): { end: PipeEnd<unknown>; direction: number } {
+    const readable = descriptor.pollOne(this.fd, POLLIN, 0) !== 0;
+    return readable
+      ? { end: writer, direction: POLLOUT }
+      : { end: this, direction: POLLIN };
+  }
+
+  #moveSync(
+    call: 'splice' | 'tee',
+    writer: PipeWriter<unknown>,
+    options: (PipeReadOptions & { timeout?: number | undefined }) | undefined,
+  ): number {
+    this.#checkMove(writer);
+    const size = readSize(options);
+    const limit = timeLimit(options?.timeout);
+    const deadline = limit === undefined ? Infinity : performance.now() + limit;
+    for (;;) {
+      const moved = this.#move(call, writer, size, limit === undefined);
+      if (moved !== undefined) return moved;
+      const left = deadline - performance.now();
+      if (left <= 0) throw explainMove(ETIMEDOUT, call, this.fd);
+      const { end, direction } = this.#awaited(writer);
+      const happened = descriptor.pollOne(end.fd, direction, left === Infinity ? -1 : left);
+      if (happened < 0) throw explainMove(happened, call, this.fd);
+    }
+  }
+
+  async #moveLater(
+    call: 'splice' | 'tee',
+    writer: PipeWriter<unknown>,
+    options: (PipeReadOptions & WaitOptions) | undefined,
+  ): Promise<number> {
+    this.#checkMove(writer);
+    const size = readSize(options);
+    const { timeout, signal } = waitOptions(options);
+    const deadline = performance.now() + (timeout ?? Infinity);
+    for (;;) {
+      this.#checkMove(writer);
+      const moved = this.#move(call, writer, size, false);
+      if (moved !== undefined) return moved;
+      const { end, direction } = this.#awaited(writer);
+      const left = deadline === Infinity ? undefined : Math.max(0, deadline - performance.now());
+      await end.ready(call, direction, { timeout: left, signal });
+    }
+  }
+}

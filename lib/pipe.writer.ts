@@ -1,0 +1,191 @@
+import { Socket } from 'node:net';
+import { bytes, notBytes, object, timeout as timeLimit, type Bytes } from './internal/arguments.js';
+import { encode } from './internal/codec.js';
+import { POLLOUT, unlessAgain, type Descriptor, type Operation } from './internal/descriptor.js';
+import { errno, invalidState, invalidValue } from './internal/errors.js';
+import { promise, waitOptions, type WaitOptions } from './internal/waiting.js';
+import { NOT_BYTES } from './native/core.js';
+import { native as descriptor } from './native/descriptor.js';
+import { native } from './native/pipe.js';
+import { PipeEnd, pipeEnd } from './pipe.end.js';
+import { explainWrite } from './pipe.errors.js';
+import { endOptions, type EndOptions, type PipeEndOptions } from './pipe.options.js';
+
+const { O_WRONLY } = descriptor.constants;
+const { PIPE_BUF } = native.constants;
+const EINTR = errno('EINTR');
+const EMSGSIZE = errno('EMSGSIZE');
+
+/** Without a codec, data may be written in any form that holds bytes. */
+type Payload<T> = Buffer extends T ? Bytes : never;
+
+/**
+ * The end of a pipe or FIFO that is written to.
+ *
+ * Each method that can wait has three variants: `writeSync()` blocks the thread, `tryWrite()` never waits, `write()` gives a
+ * promise. Data of up to PIPE_BUF (4096) bytes is written whole, and never among that of another writer.
+ *
+ * @example
+ * await writer.write('hello\n');
+ * @see https://man7.org/linux/man-pages/man7/pipe.7.html
+ */
+export class PipeWriter<T = Buffer> extends PipeEnd<T> {
+  #bytesWritten = 0;
+  /** Data that a promise has written a part of. */
+  #halfWritten: Writing<T> | undefined;
+
+  /** @internal Made by Pipe, Fifo and fromFd(). */
+  constructor(fd: number, options: EndOptions<T>) {
+    super(fd, 'PipeWriter', options);
+  }
+
+  /**
+   * The write end behind a descriptor, such as one that a parent has left open. It belongs to the object from then on.
+   *
+   * @throws IpcError EBADF
+   */
+  static fromFd(fd: number, options?: PipeEndOptions<Buffer> & { codec?: undefined }): PipeWriter;
+  static fromFd(fd: number, options: PipeEndOptions<string> & { codec: 'utf8' }): PipeWriter<string>;
+  static fromFd<T = unknown>(fd: number, options: PipeEndOptions<T> & { codec: 'json' }): PipeWriter<T>;
+  static fromFd<T>(fd: number, options: PipeEndOptions<T>): PipeWriter<T>;
+  static fromFd<T>(fd: number, options?: PipeEndOptions<T>): PipeWriter<T> {
+    const checked = endOptions<T>(options);
+    return new PipeWriter(pipeEnd(fd, O_WRONLY, 'the write end'), checked);
+  }
+
+  /** Bytes that this object has written. */
+  get bytesWritten(): number {
+    return this.#bytesWritten;
+  }
+
+  /**
+   * write(2): writes all of the data. Blocks the thread while the pipe is full, at most `timeout` milliseconds.
+   *
+   * @throws IpcError EINTR (a signal handler ran), EMSGSIZE (a packet over PIPE_BUF), EPIPE (nobody reads), ETIMEDOUT; with
+   *   `bytesWritten` where a part was written before
+   */
+  writeSync(data: T | Payload<T>, options?: { timeout?: number | undefined }): void {
+    const timeout = timeLimit(object(options, 'options')?.timeout);
+    const writing = new Writing(this, this.descriptor, this.#encode(data));
+    if (this.#isHalfWritten()) {
+      throw invalidState('A write() of this PipeWriter is half done; await it before writeSync()');
+    }
+    this.descriptor.block(writing, { timeout, spin: this.options.spin });
+  }
+
+  /**
+   * write(2): writes what there is room for: data of up to PIPE_BUF bytes wholly or not at all, longer data perhaps in part.
+   * Never waits.
+   *
+   * @returns how many bytes were written; 0 where there is no room
+   * @throws IpcError EMSGSIZE (a packet over PIPE_BUF), EPIPE (nobody reads)
+   */
+  tryWrite(data: T | Payload<T>): number {
+    const writing = new Writing(this, this.descriptor, this.#encode(data));
+    if (this.#isHalfWritten()) return 0;
+    writing.attempt(false);
+    return writing.written;
+  }
+
+  /**
+   * write(2): writes all of the data. The promise waits while the pipe is full; data may be changed as soon as the call
+   * returns. Data is written in the order of the calls.
+   *
+   * @throws IpcError as writeSync(), but never EINTR; ECANCELED where the object is closed meanwhile
+   */
+  write(data: T | Payload<T>, options?: WaitOptions): Promise<void> {
+    return promise(() => {
+      const waiting = waitOptions(options);
+      const writing = new Writing(this, this.descriptor, this.#encode(data));
+      const started = this.descriptor.later(writing, waiting, this.options.spin);
+      // It is the caller's again when this returns.
+      if (started instanceof Promise) writing.own();
+      return started;
+    });
+  }
+
+  /**
+   * A stream of node:net that writes into the pipe. The descriptor is the stream's from then on, and this object closed.
+   * Promises that wait reject with ECANCELED.
+   */
+  stream(): Socket {
+    return new Socket({ fd: this.descriptor.release('made a stream'), readable: false, writable: true });
+  }
+
+  /** @internal Counts what has come into the pipe through this end. */
+  moved(bytes: number): void {
+    this.#bytesWritten += bytes;
+  }
+
+  /** @internal Takes notice of data of which only a part could be written, or not any more. */
+  half(writing: Writing<T>, isHalf: boolean): void {
+    if (isHalf) this.#halfWritten = writing;
+    else if (this.#halfWritten === writing) this.#halfWritten = undefined;
+  }
+
+  #isHalfWritten(): boolean {
+    return this.#halfWritten !== undefined && this.descriptor.isAwaited(POLLOUT);
+  }
+
+  #encode(data: T | Payload<T>): Uint8Array {
+    this.descriptor.checkOpen();
+    const { codec, packets } = this.options;
+    const given = codec === undefined ? bytes(data, 'data') : encode(codec, data as T);
+    // The codec is the caller's code, and may have closed the pipe.
+    this.descriptor.checkOpen();
+    if (packets && given.length > PIPE_BUF) throw explainWrite(EMSGSIZE, this.fd, 0);
+    if (packets && given.length === 0) throw invalidValue('data', 'is empty, and a packet is not');
+    return given;
+  }
+}
+
+/** Data on its way into the pipe. */
+class Writing<T> implements Operation<true, undefined> {
+  readonly syscall = 'write';
+  readonly direction = POLLOUT;
+  /** Bytes that are in the pipe. */
+  written = 0;
+  readonly #writer: PipeWriter<T>;
+  readonly #descriptor: Descriptor;
+  #rest: Uint8Array;
+
+  constructor(writer: PipeWriter<T>, descriptor: Descriptor, data: Uint8Array) {
+    this.#writer = writer;
+    this.#descriptor = descriptor;
+    this.#rest = data;
+  }
+
+  /** Copies what is left of the data. */
+  own(): void {
+    this.#rest = Buffer.from(this.#rest);
+  }
+
+  attempt(wait: boolean): true | undefined {
+    for (;;) {
+      const result = this.#descriptor.write(this.#rest, 0, wait);
+      if (result === NOT_BYTES) throw notBytes(this.#rest, 'data');
+      const count = unlessAgain(result, (failed) => this.explain(failed));
+      if (count === undefined) {
+        this.#writer.half(this, this.written > 0);
+        return undefined;
+      }
+      this.written += count;
+      this.#writer.moved(count);
+      if (count === this.#rest.length) {
+        this.#writer.half(this, false);
+        return true;
+      }
+      this.#rest = this.#rest.subarray(count);
+      // A call that may wait writes all, unless a signal handler ran.
+      if (wait && !this.#descriptor.hasNonBlocking) throw this.explain(EINTR);
+    }
+  }
+
+  settle(): undefined {
+    return undefined;
+  }
+
+  explain(result: number): Error {
+    return explainWrite(result, this.#descriptor.fd, this.written);
+  }
+}

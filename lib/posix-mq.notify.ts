@@ -1,0 +1,96 @@
+// mq_notify(3) without a signal and without a thread: the notification comes through a descriptor.
+import { Descriptor, POLLIN, unlessAgain } from './internal/descriptor.js';
+import type { IpcError } from './internal/errors.js';
+import { native } from './native/posix-mq.js';
+
+/** A registration for the notifications of a queue; close() takes it back. */
+export interface PosixMessageQueueNotification extends Disposable {
+  close(): void;
+}
+
+/** What the kernel sends: so many bytes, of which the last is the reason. */
+const COOKIE_SIZE = 32;
+
+const cookie = Buffer.alloc(COOKIE_SIZE);
+
+export class Notification implements PosixMessageQueueNotification {
+  readonly #mqdes: number;
+  readonly #socket: Descriptor;
+  readonly #listener: () => void;
+  readonly #onClose: () => void;
+  readonly #explain: (result: number) => IpcError;
+
+  /** @throws IpcError EBUSY */
+  constructor(
+    mqdes: number,
+    listener: () => void,
+    onClose: () => void,
+    explain: (result: number) => IpcError,
+  ) {
+    const socket = native.mq_notifySocket();
+    if (socket < 0) throw explain(socket);
+    this.#mqdes = mqdes;
+    this.#socket = new Descriptor(socket, 'notification');
+    this.#listener = listener;
+    this.#onClose = onClose;
+    this.#explain = explain;
+    try {
+      this.#arm();
+    } catch (error) {
+      this.#socket.close();
+      throw error;
+    }
+    this.#await();
+  }
+
+  close(): void {
+    if (this.#socket.closed) return;
+    // Only this process's registration goes, which is this one.
+    native.mq_notify(this.#mqdes);
+    this.#socket.close();
+    this.#onClose();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #arm(): void {
+    const result = native.mq_notifyThrough(this.#mqdes, this.#socket.fd);
+    if (result < 0) throw this.#explain(result);
+  }
+
+  #await(): void {
+    const operation = {
+      syscall: 'mq_notify',
+      direction: POLLIN,
+      attempt: () =>
+        unlessAgain(this.#socket.read(cookie, 0, COOKIE_SIZE, true), (failed) => this.#explain(failed)),
+      settle: () => cookie[COOKIE_SIZE - 1] === WOKEN_UP,
+      explain: (result: number) => this.#explain(result),
+    };
+    const next = Promise.resolve(this.#socket.later(operation, {}, 0));
+    next.then(
+      (arrived) => this.#onCookie(arrived),
+      // Closed.
+      () => undefined,
+    );
+  }
+
+  /** @param arrived false where the registration went because this process closed another descriptor of the queue */
+  #onCookie(arrived: boolean): void {
+    if (this.#socket.closed) return;
+    try {
+      // Before the listener takes messages: one that comes when it has taken the last must not be missed.
+      this.#arm();
+      this.#await();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    if (arrived) this.#listener();
+  }
+}
+
+/** NOTIFY_WOKENUP of <linux/mqueue.h>. */
+const WOKEN_UP = 1;
