@@ -1,5 +1,4 @@
 // What both ends of a pipe have.
-import { fstatSync } from 'node:fs';
 import { int, size } from './internal/arguments.js';
 import { commonReason, Descriptor } from './internal/descriptor.js';
 import { invalidValue, IpcError } from './internal/errors.js';
@@ -89,9 +88,5 @@ export function pipeEnd(fd: unknown, access: number, what: string): number {
 
 /** Whether the open file is a pipe or FIFO. */
 export function isPipe(fd: number): boolean {
-  try {
-    return fstatSync(fd).isFIFO();
-  } catch {
-    return false;
-  }
+  return native.fcntl(fd, F_GETPIPE_SZ, 0) >= 0;
 }

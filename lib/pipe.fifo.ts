@@ -1,6 +1,6 @@
 import { lstatSync, statSync, unlinkSync } from 'node:fs';
 import { boolean, cString, object, timeout as timeLimit } from './internal/arguments.js';
-import { errno } from './internal/errors.js';
+import { errno, IpcError } from './internal/errors.js';
 import { permissions } from './internal/permissions.js';
 import { waitOnThread } from './internal/wait-threads.js';
 import { promise, waitOptions, Waits, type WaitOptions } from './internal/waiting.js';
@@ -144,7 +144,7 @@ export class Fifo {
   static openWriterSync<T>(path: string, options?: PipeEndOptions<T> & Timed): PipeWriter<T> {
     const opening = new WriterOpening<T>(path, options);
     const limit = timeLimit(options?.timeout);
-    return opening.finish(openSync(path, opening.flags, limit));
+    return opening.finish(openSync(path, O_WRONLY, limit));
   }
 
   /**
@@ -164,9 +164,9 @@ export class Fifo {
   static tryOpenWriter<T>(path: string, options: PipeEndOptions<T>): PipeWriter<T> | undefined;
   static tryOpenWriter<T>(path: string, options?: PipeEndOptions<T>): PipeWriter<T> | undefined {
     const opening = new WriterOpening<T>(path, options);
-    const fd = native.open(path, opening.flags | O_NONBLOCK, 0);
+    const fd = native.open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK, 0);
     if (fd === ENXIO) return undefined;
-    return opening.finish(waitingAgain(fd, path, opening.flags));
+    return opening.finish(waitingAgain(fd, path));
   }
 
   /**
@@ -187,7 +187,7 @@ export class Fifo {
   static openWriter<T>(path: string, options?: PipeEndOptions<T> & WaitOptions): Promise<PipeWriter<T>> {
     return promise(() => {
       const opening = new WriterOpening<T>(path, options);
-      return openLater(path, opening.flags, waitOptions(options), (fd) => opening.finish(fd));
+      return openLater(path, O_WRONLY, waitOptions(options), (fd) => opening.finish(fd));
     });
   }
 
@@ -273,7 +273,7 @@ class ReaderOpening<T> {
 
   now(): PipeReader<T> {
     const fd = native.open(this.#path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
-    return this.finish(waitingAgain(fd, this.#path, O_RDONLY));
+    return this.finish(waitingAgain(fd, this.#path));
   }
 
   finish(fd: number): PipeReader<T> {
@@ -289,20 +289,21 @@ class ReaderOpening<T> {
 
 /** One opening for writing. */
 class WriterOpening<T> {
-  readonly flags: number;
   readonly #path: string;
   readonly #options: EndOptions<T>;
 
   constructor(path: string, options: PipeEndOptions<T> | undefined) {
     this.#path = checkFifo(path);
     this.#options = endOptions<T>(options);
-    // Whoever writes decides whether there are packets.
-    this.flags = O_WRONLY | O_CLOEXEC | (this.#options.packets ? O_DIRECT : 0);
   }
 
   finish(fd: number): PipeWriter<T> {
     checkOpened(fd, this.#path);
-    return new PipeWriter(fd, this.#options);
+    // Whoever writes decides whether there are packets. The kernel takes the flag for a FIFO only when it is open.
+    const flags = this.#options.packets ? descriptor.fcntl(fd, F_SETFL, O_DIRECT) : 0;
+    if (flags >= 0) return new PipeWriter(fd, this.#options);
+    descriptor.close(fd);
+    throw new IpcError(flags, 'fcntl', { path: this.#path });
   }
 }
 
@@ -333,9 +334,9 @@ function openLater<R>(
 }
 
 /** A descriptor that was opened with O_NONBLOCK only for the opening: children that are given it expect to wait. */
-function waitingAgain(fd: number, path: string, flags: number): number {
+function waitingAgain(fd: number, path: string): number {
   if (fd < 0) throw explainOpen(fd, path);
-  descriptor.fcntl(fd, F_SETFL, flags & O_DIRECT);
+  descriptor.fcntl(fd, F_SETFL, 0);
   return fd;
 }
 

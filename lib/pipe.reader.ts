@@ -276,9 +276,7 @@ export class PipeReader<T = Buffer> extends PipeEnd<T> implements AsyncIterable<
   /** Which side has to become ready before a call that could not be made can be. */
   #awaited(writer: PipeWriter<unknown>): { end: PipeEnd<unknown>; direction: number } {
     const readable = descriptor.pollOne(this.fd, POLLIN, 0) !== 0;
-    return readable
-      ? { end: writer, direction: POLLOUT }
-      : { end: this, direction: POLLIN };
+    return readable ? { end: writer, direction: POLLOUT } : { end: this, direction: POLLIN };
   }
 
   #moveSync(

@@ -110,7 +110,7 @@ function listIn(mount: string): PosixMessageQueueInfo[] | undefined {
     // It has gone meanwhile.
     if (status === undefined) return [];
     const { uid, gid, mode } = status;
-    const contents = contentsOf(() => readFileSync(`${mount}/${name}`, 'latin1'));
+    const contents = contentsOf(readFile(`${mount}/${name}`));
     return [{ name: `/${name}`, uid, gid, mode: mode & 0o777, ...contents }];
   });
 }
@@ -141,13 +141,17 @@ function isForeign(names: string[], device: number): boolean {
   return names.length > 0 && unknown === names.length;
 }
 
-/** Reads what a queue's file says. */
-export function contentsOf(read: () => string): PosixMessageQueueContents {
+/** What a queue's file says; anything else where it could not be read. */
+export function contentsOf(text: unknown): PosixMessageQueueContents {
+  if (typeof text !== 'string') return { bytes: undefined, notifyPid: undefined };
+  const pid = Number(/NOTIFY_PID:(\d+)/.exec(text)?.[1] ?? 0);
+  return { bytes: Number(/QSIZE:(\d+)/.exec(text)?.[1]), notifyPid: pid === 0 ? undefined : pid };
+}
+
+function readFile(path: string): string | undefined {
   try {
-    const text = read();
-    const pid = Number(/NOTIFY_PID:(\d+)/.exec(text)?.[1] ?? 0);
-    return { bytes: Number(/QSIZE:(\d+)/.exec(text)?.[1]), notifyPid: pid === 0 ? undefined : pid };
+    return readFileSync(path, 'latin1');
   } catch {
-    return { bytes: undefined, notifyPid: undefined };
+    return undefined;
   }
 }

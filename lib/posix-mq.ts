@@ -1,4 +1,4 @@
-import { fstatSync, readSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { bytes, notBytes, size, timeout as timeLimit, type Bytes } from './internal/arguments.js';
 import { Batches } from './internal/batch.js';
 import { decode, encode, type Codec } from './internal/codec.js';
@@ -55,9 +55,6 @@ export interface PosixMessageQueueStat {
 
 /** Without a codec, data may be sent in any form that holds bytes. */
 type Payload<T> = Buffer extends T ? Bytes : never;
-
-/** What its file says takes up less. */
-const CONTENTS_SIZE = 256;
 
 /**
  * A POSIX message queue: messages with a priority, kept by the kernel until somebody takes them, the highest priority first.
@@ -306,7 +303,8 @@ export class PosixMessageQueue<T = Buffer> implements Disposable, AsyncIterable<
   stat(): PosixMessageQueueStat {
     this.#descriptor.checkOpen();
     const { mq_maxmsg, mq_msgsize, mq_curmsgs } = mq_getattr(this.fd);
-    const { uid, gid, mode } = fstatSync(this.fd);
+    // Not every runtime's fs knows descriptors that others have opened.
+    const { uid, gid, mode } = statSync(`/proc/self/fd/${this.fd}`);
     return {
       uid,
       gid,
@@ -421,9 +419,6 @@ export class PosixMessageQueue<T = Buffer> implements Disposable, AsyncIterable<
   }
 
   #contents(): table.PosixMessageQueueContents {
-    return table.contentsOf(() => {
-      const text = Buffer.alloc(CONTENTS_SIZE);
-      return text.toString('latin1', 0, readSync(this.fd, text, 0, CONTENTS_SIZE, 0));
-    });
+    return table.contentsOf(native.mq_contents(this.fd));
   }
 }

@@ -179,6 +179,14 @@ Napi::Value MqSetattr(const Napi::CallbackInfo& info) {
   return ToObject(info.Env(), before);
 }
 
+// mq_contents(mqdes): what the queue's file says of it, a line of text, or -errno.
+Napi::Value MqContents(const Napi::CallbackInfo& info) {
+  char text[256];
+  ssize_t length = pread(ReadInt(info, 0), text, sizeof(text), 0);
+  if (length < 0) return Result(info.Env(), -errno);
+  return Napi::String::New(info.Env(), text, static_cast<size_t>(length));
+}
+
 // mq_notify(mqdes, notify, signal, value); takes the registration back where notify is undefined.
 Napi::Value MqNotify(const Napi::CallbackInfo& info) {
   sigevent event = {};
@@ -219,6 +227,7 @@ void InitPosixMq(Napi::Env env, Napi::Object exports, Napi::Object constants,
   exports["mq_unlink"] = Napi::Function::New<MqUnlink>(env, "mq_unlink");
   exports["mq_getattr"] = Napi::Function::New<MqGetattr>(env, "mq_getattr");
   exports["mq_setattr"] = Napi::Function::New<MqSetattr>(env, "mq_setattr");
+  exports["mq_contents"] = Napi::Function::New<MqContents>(env, "mq_contents");
   exports["mq_notify"] = Napi::Function::New<MqNotify>(env, "mq_notify");
   exports["mq_notifySocket"] = Napi::Function::New<MqNotifySocket>(env, "mq_notifySocket");
   exports["mq_notifyThrough"] = Napi::Function::New<MqNotifyThrough>(env, "mq_notifyThrough");

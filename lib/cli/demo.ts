@@ -2,15 +2,19 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Demo, Peer } from './demo/demo.js';
+import type { Demo, Peer, PeerOptions } from './demo/demo.js';
+import { eventfd } from './demo/eventfd.js';
+import { fifo } from './demo/pipe.fifo.js';
+import { pipe } from './demo/pipe.js';
+import { posixMq } from './demo/posix-mq.js';
 import { sysvMsg } from './demo/sysv-msg.js';
 
-const demos: Record<string, Demo> = { 'sysv-msg': sysvMsg };
+const demos: Record<string, Demo> = { 'sysv-msg': sysvMsg, 'posix-mq': posixMq, pipe, fifo, eventfd };
 
 /** Starts this file once more, as the other process of a demo. */
-function startPeer(name: string, parameters: string[]): Peer {
+function startPeer(name: string, { parameters = [], descriptors = [] }: PeerOptions = {}): Peer {
   const child = spawn(process.execPath, [fileURLToPath(import.meta.url), name, ...parameters], {
-    stdio: 'inherit',
+    stdio: ['inherit', 'inherit', 'inherit', ...descriptors],
   });
   const controller = new AbortController();
   const ended = once(child, 'exit').then(([code]) => {
@@ -27,7 +31,7 @@ async function main([name, ...parameters]: string[]): Promise<void> {
   }
   for (const [stem, demo] of Object.entries(demos)) {
     console.log(demo.title);
-    for await (const line of demo.run((...given) => startPeer(stem, given))) console.log(`  ${line}`);
+    for await (const line of demo.run((options) => startPeer(stem, options))) console.log(`  ${line}`);
   }
 }
 

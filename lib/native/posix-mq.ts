@@ -27,6 +27,7 @@ interface Addon {
   mq_unlink: (name: string) => number;
   mq_getattr: (mqdes: number) => mq_attr | number;
   mq_setattr: (mqdes: number, flags: number) => mq_attr | number;
+  mq_contents: (mqdes: number) => string | number;
   mq_send: (message: Uint8Array) => void;
   mq_receive: (into: Uint8Array) => void;
   mq_receiveMany: (into: Uint8Array) => void;

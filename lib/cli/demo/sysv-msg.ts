@@ -1,14 +1,12 @@
 import { randomInt } from 'node:crypto';
 import { keyText } from '../../internal/sysv-key.js';
 import { IpcError, SysvMessageQueue } from '../../index.js';
-import type { Demo } from './demo.js';
+import { exchange, PATIENCE, removeOnInterrupt, type Demo } from './demo.js';
 
 // One queue serves both directions: each process takes only the type that is meant for it.
 const READY = 1;
 const QUESTION = 2;
 const ANSWER = 3;
-
-const REPETITIONS = 1000;
 
 function openFresh(): SysvMessageQueue<string> {
   for (;;) {
@@ -25,38 +23,25 @@ export const sysvMsg: Demo = {
 
   async *run(startPeer) {
     const queue = openFresh();
-    const remove = (): void => {
-      queue.remove();
-      process.exit(130);
-    };
-    process.once('SIGINT', remove);
+    const keepOnInterrupt = removeOnInterrupt(() => queue.remove());
     try {
       yield `process ${process.pid} made the queue with key ${keyText(queue.key)}; its id is ${queue.id}`;
-      const peer = startPeer(String(queue.key));
-      const limits = { timeout: 10_000, signal: peer.failed };
+      const peer = startPeer({ parameters: [String(queue.key)] });
+      const limits = { timeout: PATIENCE, signal: peer.failed };
       await queue.receive({ type: READY, ...limits });
       yield `process ${peer.pid} opened the queue with that key and waits for a message`;
 
       const message = `hello from process ${process.pid}`;
-      const exchange = async (): Promise<{ answer: string; microseconds: number }> => {
-        const start = process.hrtime.bigint();
+      yield* exchange(peer, `"${message}"`, async () => {
         await queue.send(message, { type: QUESTION });
         const { data } = await queue.receive({ type: ANSWER, ...limits });
-        return { answer: data, microseconds: Number(process.hrtime.bigint() - start) / 1000 };
-      };
-
-      const { answer, microseconds: first } = await exchange();
-      yield `process ${process.pid} sent     "${message}"`;
-      yield `process ${peer.pid} answered "${answer}"`;
-      const times: number[] = [];
-      for (let i = 0; i < REPETITIONS; i++) times.push((await exchange()).microseconds);
-      const median = times.sort((a, b) => a - b)[REPETITIONS / 2] ?? NaN;
-      yield `there and back: ${first.toFixed(0)} µs the first time, ${median.toFixed(0)} µs in the middle of ${REPETITIONS} more`;
+        return `"${data}"`;
+      });
       await queue.send('', { type: QUESTION });
       await peer.ended;
     } finally {
       queue.remove();
-      process.off('SIGINT', remove);
+      keepOnInterrupt();
     }
     yield `process ${process.pid} removed the queue`;
   },
@@ -65,7 +50,7 @@ export const sysvMsg: Demo = {
     const queue = SysvMessageQueue.open(Number(key), { create: false, codec: 'utf8' });
     await queue.send('ready', { type: READY });
     // An empty message says that there is no more.
-    for await (const { data } of queue.messages({ type: QUESTION, timeout: 10_000 })) {
+    for await (const { data } of queue.messages({ type: QUESTION, timeout: PATIENCE })) {
       if (data === '') break;
       await queue.send(`process ${process.pid} received: ${data}`, { type: ANSWER });
     }
