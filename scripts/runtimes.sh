@@ -6,7 +6,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$root"
-npm pack --pack-destination "$work" >/dev/null
+npm pack --silent --pack-destination "$work" >/dev/null
 cd "$work"
 npm init -y >/dev/null
 npm install --no-audit --no-fund --ignore-scripts ./unix-ipc-*.tgz bun@1 deno@2 >/dev/null
