@@ -1,5 +1,5 @@
 import { readlinkSync } from 'node:fs';
-import { boolean, int, object, size, timeout as timeLimit, unsigned } from './internal/arguments.js';
+import { boolean, int, object, size, timeout as timeLimit } from './internal/arguments.js';
 import { commonReason, Descriptor, endPart, POLLIN, POLLOUT, unlessAgain } from './internal/descriptor.js';
 import { errno, invalidType, invalidValue, IpcError, outOfRange } from './internal/errors.js';
 import { Iteration } from './internal/iteration.js';
@@ -13,8 +13,8 @@ export interface EventFdHandleOptions {
 }
 
 export interface EventFdOptions extends EventFdHandleOptions {
-  /** What the counter begins with, 0 by default. */
-  initial?: number | undefined;
+  /** What the counter begins with, from 0 (the default) to 2^64 - 2. */
+  initial?: number | bigint | undefined;
   /** wait() takes 1 of the counter instead of all. */
   semaphore?: boolean | undefined;
 }
@@ -64,9 +64,13 @@ export class EventFd implements Disposable, AsyncIterable<number | bigint> {
    */
   static create(options?: EventFdOptions): EventFd {
     const { initial = 0, semaphore = false } = object(options, 'options') ?? {};
+    const value = count(initial, 'options.initial', 0n);
     const flags = EFD_CLOEXEC | (boolean(semaphore, 'options.semaphore') ? EFD_SEMAPHORE : 0);
     const spin = spinOf(options);
-    return new EventFd(eventfd(unsigned(initial, 'options.initial'), flags), spin);
+    const counter = new EventFd(eventfd(0, flags), spin);
+    // The call itself takes no more than 32 bits.
+    if (value > 0n) counter.signalSync(value);
+    return counter;
   }
 
   /**
@@ -104,7 +108,7 @@ export class EventFd implements Disposable, AsyncIterable<number | bigint> {
    * @throws IpcError EINTR (a signal handler ran), ETIMEDOUT
    */
   signalSync(n: number | bigint = 1, options?: { timeout?: number | undefined }): void {
-    const value = addend(n);
+    const value = count(n, 'n', 1n);
     const limit = timeLimit(object(options, 'options')?.timeout);
     this.#descriptor.checkOpen();
     word[0] = value;
@@ -120,7 +124,7 @@ export class EventFd implements Disposable, AsyncIterable<number | bigint> {
 
   /** write(2): adds to the counter where that does not overflow. Never waits. */
   trySignal(n: number | bigint = 1): boolean {
-    const value = addend(n);
+    const value = count(n, 'n', 1n);
     this.#descriptor.checkOpen();
     return this.#add(value) !== undefined;
   }
@@ -132,7 +136,7 @@ export class EventFd implements Disposable, AsyncIterable<number | bigint> {
    */
   signal(n: number | bigint = 1, options?: WaitOptions): Promise<void> {
     return promise(() => {
-      const value = addend(n);
+      const value = count(n, 'n', 1n);
       this.#descriptor.checkOpen();
       return this.#descriptor.later(this.#addition(value), waitOptions(options), this.#spin);
     });
@@ -248,9 +252,11 @@ function spinOf(options: EventFdHandleOptions | undefined): number {
   return size(options?.spin ?? 0, 'options.spin');
 }
 
-function addend(n: unknown): bigint {
-  if (typeof n !== 'number' && typeof n !== 'bigint') throw invalidType('n', 'a number or a bigint', n);
-  const fits = typeof n === 'bigint' ? n >= 1n && n <= MOST : Number.isSafeInteger(n) && n >= 1;
-  if (!fits) throw outOfRange('n', `an integer from 1 to ${MOST}, a bigint past 2^53`, n);
-  return BigInt(n);
+function count(value: unknown, name: string, least: bigint): bigint {
+  if (typeof value !== 'number' && typeof value !== 'bigint') {
+    throw invalidType(name, 'a number or a bigint', value);
+  }
+  const whole = typeof value === 'bigint' || Number.isSafeInteger(value) ? BigInt(value) : undefined;
+  if (whole !== undefined && whole >= least && whole <= MOST) return whole;
+  throw outOfRange(name, `an integer from ${least} to ${MOST}, a bigint past 2^53`, value);
 }

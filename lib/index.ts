@@ -19,7 +19,7 @@ export type {
 export { PipeReader } from './pipe.reader.js';
 export { PipeWriter } from './pipe.writer.js';
 export { PosixMessageQueue, type PosixMessage, type PosixMessageQueueStat } from './posix-mq.js';
-export type { PosixMessageQueueNotification } from './posix-mq.notify.js';
+export type { PosixMessageQueueListener, PosixMessageQueueNotification } from './posix-mq.notify.js';
 export type { PosixMessageQueueOptions, PosixSendOptions } from './posix-mq.options.js';
 export type { PosixMessageQueueInfo, PosixMessageQueueLimits } from './posix-mq.table.js';
 export { SysvMessageQueue, type SysvMessage } from './sysv-msg.js';

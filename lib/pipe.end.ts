@@ -5,17 +5,14 @@ import { invalidValue, IpcError } from './internal/errors.js';
 import type { WaitOptions } from './internal/waiting.js';
 import { native } from './native/descriptor.js';
 import { explainCapacity, explainMove } from './pipe.errors.js';
-import type { EndOptions } from './pipe.options.js';
 
 const { F_GETFL, F_GETPIPE_SZ, F_SETPIPE_SZ, O_ACCMODE } = native.constants;
 
-export abstract class PipeEnd<T> implements Disposable {
+export abstract class PipeEnd implements Disposable {
   protected readonly descriptor: Descriptor;
-  protected readonly options: EndOptions<T>;
 
-  protected constructor(fd: number, owner: string, options: EndOptions<T>) {
+  protected constructor(fd: number, owner: string) {
     this.descriptor = new Descriptor(fd, owner);
-    this.options = options;
   }
 
   /** The descriptor. */

@@ -194,13 +194,18 @@ export class Fifo {
   /**
    * unlink(2): takes the path away. Those who have the FIFO open go on. Never waits.
    *
-   * @throws EACCES, ENOENT, EPERM as fs.unlinkSync(); Error ERR_NOT_A_FIFO
+   * @throws IpcError EACCES, ENOENT, EPERM; Error ERR_NOT_A_FIFO
    */
   static unlink(path: string): void {
     cString(path, 'path');
-    const status = lstatSync(path);
-    if (!status.isFIFO()) throw notFifo(path);
-    unlinkSync(path);
+    let is: boolean;
+    try {
+      is = lstatSync(path).isFIFO();
+      if (is) unlinkSync(path);
+    } catch (error) {
+      throw new IpcError((error as NodeJS.ErrnoException).errno ?? 0, 'unlink', { path });
+    }
+    if (!is) throw notFifo(path);
   }
 
   /** As Fifo.openReaderSync(). */

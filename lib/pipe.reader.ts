@@ -23,6 +23,9 @@ const { O_RDONLY } = descriptor.constants;
 const { SPLICE_F_NONBLOCK } = native.constants;
 const ETIMEDOUT = errno('ETIMEDOUT');
 
+/** A PipeWriter, whatever its codec. */
+export type PipeDestination = PipeEnd & Pick<PipeWriter, 'bytesWritten' | 'moved'>;
+
 /**
  * The end of a pipe or FIFO that is read from.
  *
@@ -33,14 +36,16 @@ const ETIMEDOUT = errno('ETIMEDOUT');
  * for await (const chunk of reader) console.log(chunk.toString());
  * @see https://man7.org/linux/man-pages/man7/pipe.7.html
  */
-export class PipeReader<T = Buffer> extends PipeEnd<T> implements AsyncIterable<T> {
+export class PipeReader<T = Buffer> extends PipeEnd implements AsyncIterable<T> {
+  readonly #options: EndOptions<T>;
   #bytesRead = 0;
   /** A write end held open, so that there is no end of file. */
   readonly #keptOpen: number | undefined;
 
   /** @internal Made by Pipe, Fifo and fromFd(). */
   constructor(fd: number, options: EndOptions<T>, keptOpen?: number) {
-    super(fd, 'PipeReader', options);
+    super(fd, 'PipeReader');
+    this.#options = options;
     this.#keptOpen = keptOpen;
   }
 
@@ -106,7 +111,7 @@ export class PipeReader<T = Buffer> extends PipeEnd<T> implements AsyncIterable<
     return promise(() => {
       this.descriptor.checkOpen();
       const operation = this.#reading(readSize(options));
-      return this.descriptor.later(operation, waitOptions(options), this.options.spin);
+      return this.descriptor.later(operation, waitOptions(options), this.#options.spin);
     });
   }
 
@@ -122,7 +127,7 @@ export class PipeReader<T = Buffer> extends PipeEnd<T> implements AsyncIterable<
     return new Iteration<T>({
       next: () => {
         waiting.signal?.throwIfAborted();
-        return this.descriptor.later(operation, waiting, this.options.spin, waits);
+        return this.descriptor.later(operation, waiting, this.#options.spin, waits);
       },
       isOver: () => this.closed,
       cancel: () => endPart(waits),
@@ -140,21 +145,18 @@ export class PipeReader<T = Buffer> extends PipeEnd<T> implements AsyncIterable<
    * @returns how many bytes; 0 at end of file
    * @throws IpcError EINTR (a signal handler ran), EINVAL (the same pipe), EPIPE, ETIMEDOUT
    */
-  spliceSync(
-    writer: PipeWriter<unknown>,
-    options?: PipeReadOptions & { timeout?: number | undefined },
-  ): number {
+  spliceSync(writer: PipeDestination, options?: PipeReadOptions & { timeout?: number | undefined }): number {
     return this.#moveSync('splice', writer, options);
   }
 
   /** splice(2): as spliceSync(), but never waits: undefined where nothing can be moved now. */
-  trySplice(writer: PipeWriter<unknown>, options?: PipeReadOptions): number | undefined {
+  trySplice(writer: PipeDestination, options?: PipeReadOptions): number | undefined {
     this.#checkMove(writer);
     return this.#move('splice', writer, readSize(options), false);
   }
 
   /** splice(2): as spliceSync(), but the promise waits. */
-  splice(writer: PipeWriter<unknown>, options?: PipeReadOptions & WaitOptions): Promise<number> {
+  splice(writer: PipeDestination, options?: PipeReadOptions & WaitOptions): Promise<number> {
     return promise(() => this.#moveLater('splice', writer, options));
   }
 
@@ -165,18 +167,18 @@ export class PipeReader<T = Buffer> extends PipeEnd<T> implements AsyncIterable<
    * @returns how many bytes; 0 at end of file
    * @throws IpcError EINTR (a signal handler ran), EINVAL (the same pipe), EPIPE, ETIMEDOUT
    */
-  teeSync(writer: PipeWriter<unknown>, options?: PipeReadOptions & { timeout?: number | undefined }): number {
+  teeSync(writer: PipeDestination, options?: PipeReadOptions & { timeout?: number | undefined }): number {
     return this.#moveSync('tee', writer, options);
   }
 
   /** tee(2): as teeSync(), but never waits: undefined where nothing can be copied now. */
-  tryTee(writer: PipeWriter<unknown>, options?: PipeReadOptions): number | undefined {
+  tryTee(writer: PipeDestination, options?: PipeReadOptions): number | undefined {
     this.#checkMove(writer);
     return this.#move('tee', writer, readSize(options), false);
   }
 
   /** tee(2): as teeSync(), but the promise waits. */
-  tee(writer: PipeWriter<unknown>, options?: PipeReadOptions & WaitOptions): Promise<number> {
+  tee(writer: PipeDestination, options?: PipeReadOptions & WaitOptions): Promise<number> {
     return promise(() => this.#moveLater('tee', writer, options));
   }
 
@@ -217,7 +219,7 @@ export class PipeReader<T = Buffer> extends PipeEnd<T> implements AsyncIterable<
     timeout: number | undefined;
     spin: number;
   } {
-    return { timeout: timeLimit(options?.timeout), spin: this.options.spin };
+    return { timeout: timeLimit(options?.timeout), spin: this.#options.spin };
   }
 
   #reading(size: number): Operation<Buffer | null, T | null> {
@@ -248,23 +250,18 @@ export class PipeReader<T = Buffer> extends PipeEnd<T> implements AsyncIterable<
   }
 
   #decode(taken: Buffer | null): T | null {
-    if (taken === null || this.options.codec === undefined) return taken as T | null;
-    return decode(this.options.codec, taken, {});
+    if (taken === null || this.#options.codec === undefined) return taken as T | null;
+    return decode(this.#options.codec, taken, {});
   }
 
-  #checkMove(writer: unknown): asserts writer is PipeWriter<unknown> {
+  #checkMove(writer: unknown): asserts writer is PipeDestination {
     this.descriptor.checkOpen();
     if (!(writer instanceof PipeWriter)) throw invalidType('writer', 'a PipeWriter', writer);
     if (writer.closed) throw explainMove(errno('EBADF'), 'splice', writer.fd);
   }
 
   /** Undefined where it would have to wait for data or for room. */
-  #move(
-    call: 'splice' | 'tee',
-    writer: PipeWriter<unknown>,
-    size: number,
-    wait: boolean,
-  ): number | undefined {
+  #move(call: 'splice' | 'tee', writer: PipeDestination, size: number, wait: boolean): number | undefined {
     const result = native[call](this.fd, writer.fd, size, wait ? 0 : SPLICE_F_NONBLOCK);
     const moved = unlessAgain(result, (failed) => explainMove(failed, call, this.fd));
     if (moved === undefined || (moved === 0 && this.#nobodyYet())) return undefined;
@@ -274,14 +271,14 @@ export class PipeReader<T = Buffer> extends PipeEnd<T> implements AsyncIterable<
   }
 
   /** Which side has to become ready before a call that could not be made can be. */
-  #awaited(writer: PipeWriter<unknown>): { end: PipeEnd<unknown>; direction: number } {
+  #awaited(writer: PipeDestination): { end: PipeEnd; direction: number } {
     const readable = descriptor.pollOne(this.fd, POLLIN, 0) !== 0;
     return readable ? { end: writer, direction: POLLOUT } : { end: this, direction: POLLIN };
   }
 
   #moveSync(
     call: 'splice' | 'tee',
-    writer: PipeWriter<unknown>,
+    writer: PipeDestination,
     options: (PipeReadOptions & { timeout?: number | undefined }) | undefined,
   ): number {
     this.#checkMove(writer);
@@ -301,7 +298,7 @@ export class PipeReader<T = Buffer> extends PipeEnd<T> implements AsyncIterable<
 
   async #moveLater(
     call: 'splice' | 'tee',
-    writer: PipeWriter<unknown>,
+    writer: PipeDestination,
     options: (PipeReadOptions & WaitOptions) | undefined,
   ): Promise<number> {
     this.#checkMove(writer);

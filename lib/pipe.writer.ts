@@ -29,14 +29,16 @@ type Payload<T> = Buffer extends T ? Bytes : never;
  * await writer.write('hello\n');
  * @see https://man7.org/linux/man-pages/man7/pipe.7.html
  */
-export class PipeWriter<T = Buffer> extends PipeEnd<T> {
+export class PipeWriter<T = Buffer> extends PipeEnd {
+  readonly #options: EndOptions<T>;
   #bytesWritten = 0;
   /** Data that a promise has written a part of. */
   #halfWritten: Writing<T> | undefined;
 
   /** @internal Made by Pipe, Fifo and fromFd(). */
   constructor(fd: number, options: EndOptions<T>) {
-    super(fd, 'PipeWriter', options);
+    super(fd, 'PipeWriter');
+    this.#options = options;
   }
 
   /**
@@ -70,7 +72,7 @@ export class PipeWriter<T = Buffer> extends PipeEnd<T> {
     if (this.#isHalfWritten()) {
       throw invalidState('A write() of this PipeWriter is half done; await it before writeSync()');
     }
-    this.descriptor.block(writing, { timeout, spin: this.options.spin });
+    this.descriptor.block(writing, { timeout, spin: this.#options.spin });
   }
 
   /**
@@ -97,7 +99,7 @@ export class PipeWriter<T = Buffer> extends PipeEnd<T> {
     return promise(() => {
       const waiting = waitOptions(options);
       const writing = new Writing(this, this.descriptor, this.#encode(data));
-      const started = this.descriptor.later(writing, waiting, this.options.spin);
+      const started = this.descriptor.later(writing, waiting, this.#options.spin);
       // It is the caller's again when this returns.
       if (started instanceof Promise) writing.own();
       return started;
@@ -129,7 +131,7 @@ export class PipeWriter<T = Buffer> extends PipeEnd<T> {
 
   #encode(data: T | Payload<T>): Uint8Array {
     this.descriptor.checkOpen();
-    const { codec, packets } = this.options;
+    const { codec, packets } = this.#options;
     const given = codec === undefined ? bytes(data, 'data') : encode(codec, data as T);
     // The codec is the caller's code, and may have closed the pipe.
     this.descriptor.checkOpen();

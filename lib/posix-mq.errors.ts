@@ -62,9 +62,12 @@ function noRoom({ mq_maxmsg, mq_msgsize }: Partial<mq_attr>): string {
 }
 
 export function explainUnlink(result: number, name: string): IpcError {
-  const reason =
-    result === errno('ENOENT') ? (badName(name) ?? 'there is no queue of this name') : badName(name);
-  return new IpcError(result, 'mq_unlink', { path: name, reason });
+  return new IpcError(result, 'mq_unlink', { path: name, reason: badName(name) ?? unlinkReason(result) });
+}
+
+function unlinkReason(result: number): string | undefined {
+  if (result === errno('ENOENT')) return 'there is no queue of this name';
+  return result === errno('EACCES') ? 'only its owner, or root, may take its name away' : undefined;
 }
 
 /** What an error of a queue that is open needs to know of it. */

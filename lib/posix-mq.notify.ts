@@ -3,6 +3,12 @@ import { Descriptor, POLLIN, unlessAgain } from './internal/descriptor.js';
 import type { IpcError } from './internal/errors.js';
 import { native } from './native/posix-mq.js';
 
+/**
+ * Called when a message has come to the empty queue. With an error where another process has taken the registration meanwhile:
+ * then this was the last call.
+ */
+export type PosixMessageQueueListener = (error?: IpcError) => void;
+
 /** A registration for the notifications of a queue; close() takes it back. */
 export interface PosixMessageQueueNotification extends Disposable {
   close(): void;
@@ -16,14 +22,14 @@ const cookie = Buffer.alloc(COOKIE_SIZE);
 export class Notification implements PosixMessageQueueNotification {
   readonly #mqdes: number;
   readonly #socket: Descriptor;
-  readonly #listener: () => void;
+  readonly #listener: PosixMessageQueueListener;
   readonly #onClose: () => void;
   readonly #explain: (result: number) => IpcError;
 
   /** @throws IpcError EBUSY */
   constructor(
     mqdes: number,
-    listener: () => void,
+    listener: PosixMessageQueueListener,
     onClose: () => void,
     explain: (result: number) => IpcError,
   ) {
@@ -34,11 +40,10 @@ export class Notification implements PosixMessageQueueNotification {
     this.#listener = listener;
     this.#onClose = onClose;
     this.#explain = explain;
-    try {
-      this.#arm();
-    } catch (error) {
+    const result = native.mq_notifyThrough(mqdes, socket);
+    if (result < 0) {
       this.#socket.close();
-      throw error;
+      throw explain(result);
     }
     this.#await();
   }
@@ -53,11 +58,6 @@ export class Notification implements PosixMessageQueueNotification {
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #arm(): void {
-    const result = native.mq_notifyThrough(this.#mqdes, this.#socket.fd);
-    if (result < 0) throw this.#explain(result);
   }
 
   #await(): void {
@@ -80,15 +80,21 @@ export class Notification implements PosixMessageQueueNotification {
   /** @param arrived false where the registration went because this process closed another descriptor of the queue */
   #onCookie(arrived: boolean): void {
     if (this.#socket.closed) return;
-    try {
-      // Before the listener takes messages: one that comes when it has taken the last must not be missed.
-      this.#arm();
-      this.#await();
-    } catch (error) {
+    // Before the listener takes messages: one that comes when it has taken the last must not be missed.
+    const result = native.mq_notifyThrough(this.#mqdes, this.#socket.fd);
+    if (result < 0) {
       this.close();
-      throw error;
+      this.#listener(this.#explain(result));
+      return;
     }
-    if (arrived) this.#listener();
+    this.#await();
+    // While there was no registration a message may have come.
+    if (arrived || this.#hasMessages()) this.#listener();
+  }
+
+  #hasMessages(): boolean {
+    const attributes = native.mq_getattr(this.#mqdes);
+    return typeof attributes === 'object' && attributes.mq_curmsgs > 0;
   }
 }
 

@@ -17,7 +17,11 @@ import {
   explainUnlink,
   notMounted,
 } from './posix-mq.errors.js';
-import { Notification, type PosixMessageQueueNotification } from './posix-mq.notify.js';
+import {
+  Notification,
+  type PosixMessageQueueListener,
+  type PosixMessageQueueNotification,
+} from './posix-mq.notify.js';
 import {
   openOptions,
   queueName,
@@ -281,12 +285,13 @@ export class PosixMessageQueue<T = Buffer> implements Disposable, AsyncIterable<
   }
 
   /**
-   * mq_notify(3): calls `listener` each time that a message comes to the empty queue while nobody waits to receive. In the whole
-   * system one at a time can have that. It keeps the event loop alive until it is closed. Never waits.
+   * mq_notify(3): calls `listener` each time that a message comes to the empty queue while nobody sleeps in mq_receive(); once
+   * too often rather than too seldom, so it should take what is there. In the whole system one at a time can have that. It
+   * keeps the event loop alive until it is closed. Never waits.
    *
    * @throws IpcError EBUSY (taken, by this process or another)
    */
-  notify(listener: () => void): PosixMessageQueueNotification {
+  notify(listener: PosixMessageQueueListener): PosixMessageQueueNotification {
     if (typeof listener !== 'function') throw invalidType('listener', 'a function', listener);
     this.#descriptor.checkOpen();
     const notification = new Notification(

@@ -20,8 +20,8 @@ export const fifo: Demo = {
       yield `process ${process.pid} made the FIFOs ${questions.path} and answers`;
       const peer = startPeer({ parameters: [questions.path, answers.path] });
       // Each waits for the other here, so both open first the questions and then the answers.
-      const writer = await questions.openWriter<string>({ ...MESSAGES, signal: peer.failed });
-      const reader = await answers.openReader<string>({ ...MESSAGES, signal: peer.failed });
+      const writer = await questions.openWriter({ ...MESSAGES, signal: peer.failed });
+      const reader = await answers.openReader({ ...MESSAGES, signal: peer.failed });
       yield `process ${peer.pid} opened the other ends and waits for a message`;
 
       const message = `hello from process ${process.pid}`;
@@ -40,8 +40,8 @@ export const fifo: Demo = {
   },
 
   async answer([questions = '', answers = '']) {
-    const reader = await Fifo.openReader<string>(questions, MESSAGES);
-    const writer = await Fifo.openWriter<string>(answers, MESSAGES);
+    const reader = await Fifo.openReader(questions, MESSAGES);
+    const writer = await Fifo.openWriter(answers, MESSAGES);
     await answerAll(reader, writer);
   },
 };
