@@ -3,7 +3,9 @@ import { boolean, int, object, size, timeout as timeLimit } from './internal/arg
 import { commonReason, Descriptor, endPart, POLLIN, POLLOUT, unlessAgain } from './internal/descriptor.js';
 import { errno, invalidType, invalidValue, IpcError, outOfRange } from './internal/errors.js';
 import { Iteration } from './internal/iteration.js';
+import { isRuntimes, runtimes } from './internal/runtime-descriptors.js';
 import { promise, waitOptions, type WaitOptions } from './internal/waiting.js';
+import { native as descriptor } from './native/descriptor.js';
 import { native } from './native/eventfd.js';
 import { EFD_CLOEXEC, EFD_SEMAPHORE, eventfd } from './sys/eventfd.js';
 
@@ -19,6 +21,7 @@ export interface EventFdOptions extends EventFdHandleOptions {
   semaphore?: boolean | undefined;
 }
 
+const { pollOne } = descriptor;
 const EAGAIN = errno('EAGAIN');
 const EBADF = errno('EBADF');
 const EINTR = errno('EINTR');
@@ -81,6 +84,7 @@ export class EventFd implements Disposable, AsyncIterable<number | bigint> {
   static fromFd(fd: number, options?: EventFdHandleOptions): EventFd {
     int(fd, 'fd');
     const spin = spinOf(object(options, 'options'));
+    if (isRuntimes(fd)) throw runtimes(fd, 'eventfd');
     let what: string;
     try {
       what = readlinkSync(`/proc/self/fd/${fd}`);
@@ -229,8 +233,10 @@ export class EventFd implements Disposable, AsyncIterable<number | bigint> {
   /** Undefined where the counter would overflow. */
   #add(value: bigint): true | undefined {
     word[0] = value;
+    // Where 1 has room, poll(2) knows; of more it does not.
+    if (value === 1n && pollOne(this.fd, POLLOUT, 0) === 0) return undefined;
     let result: number;
-    do result = native.addWithin(this.fd, wordBytes, AT_ONCE);
+    do result = value === 1n ? native.add(this.fd, wordBytes) : native.addWithin(this.fd, wordBytes, AT_ONCE);
     while (result === EINTR);
     if (result === 0) return true;
     if (result === ETIMEDOUT || result === EAGAIN) return undefined;

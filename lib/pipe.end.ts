@@ -2,6 +2,7 @@
 import { int, size } from './internal/arguments.js';
 import { commonReason, Descriptor } from './internal/descriptor.js';
 import { invalidValue, IpcError } from './internal/errors.js';
+import { isRuntimes, runtimes } from './internal/runtime-descriptors.js';
 import type { WaitOptions } from './internal/waiting.js';
 import { native } from './native/descriptor.js';
 import { explainCapacity, explainMove } from './pipe.errors.js';
@@ -76,6 +77,7 @@ export abstract class PipeEnd implements Disposable {
 /** A descriptor of the caller's that is to be an end of a pipe. */
 export function pipeEnd(fd: unknown, access: number, what: string): number {
   const number = int(fd, 'fd');
+  if (isRuntimes(number)) throw runtimes(number, 'fcntl');
   const flags = native.fcntl(number, F_GETFL, 0);
   if (flags < 0) throw new IpcError(flags, 'fcntl', { reason: commonReason(flags, number) });
   if (!isPipe(number)) throw invalidValue('fd', 'must be a pipe or FIFO');

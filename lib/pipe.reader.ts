@@ -47,6 +47,7 @@ export class PipeReader<T = Buffer> extends PipeEnd implements AsyncIterable<T> 
     super(fd, 'PipeReader');
     this.#options = options;
     this.#keptOpen = keptOpen;
+    if (keptOpen !== undefined) descriptor.own(keptOpen, true);
   }
 
   /**

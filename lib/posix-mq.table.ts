@@ -104,13 +104,16 @@ function listIn(mount: string): PosixMessageQueueInfo[] | undefined {
   } catch {
     return undefined;
   }
-  if (isForeign(names, device)) return undefined;
+  const open = openQueues(device);
+  if (open.size === 0 && isForeign(names, device)) return undefined;
   return names.flatMap((name) => {
-    const status = statOf(`${mount}/${name}`);
+    const path = `${mount}/${name}`;
+    const status = statOf(path);
     // It has gone meanwhile.
     if (status === undefined) return [];
-    const { uid, gid, mode } = status;
-    const contents = contentsOf(readFile(`${mount}/${name}`));
+    const { uid, gid, mode, ino } = status;
+    const fd = open.get(ino);
+    const contents = contentsOf(fd === undefined ? readFile(path) : native.mq_contents(fd));
     return [{ name: `/${name}`, uid, gid, mode: mode & 0o777, ...contents }];
   });
 }
@@ -124,13 +127,31 @@ function statOf(path: string): Stats | undefined {
 }
 
 /**
+ * The queues that this process has open, by inode. Their files are not to be opened once more: when that descriptor is closed
+ * the kernel takes back the process's registration for notifications.
+ */
+function openQueues(device: number): Map<number, number> {
+  const queues = new Map<number, number>();
+  for (const fd of readdirSync('/proc/self/fd')) {
+    const status = statOf(`/proc/self/fd/${fd}`);
+    if (status?.dev !== device) continue;
+    // One that may be read tells more.
+    const known = queues.get(status.ino);
+    if (known === undefined || typeof native.mq_contents(known) === 'number')
+      queues.set(status.ino, Number(fd));
+  }
+  return queues;
+}
+
+/**
  * Whether these are the queues of another IPC namespace, whose filesystem is still to be seen where a process has left that
  * namespace: then their names are unknown here, or mean other queues.
  */
 function isForeign(names: string[], device: number): boolean {
   let unknown = 0;
   for (const name of names) {
-    const fd = native.mq_open(`/${name}`, O_RDONLY, 0, undefined, undefined);
+    const path = `/${name}`;
+    const fd = native.mq_open(path, O_RDONLY, 0, undefined, undefined);
     if (fd >= 0) {
       const same = statOf(`/proc/self/fd/${fd}`)?.dev === device;
       descriptor.close(fd);

@@ -1,6 +1,7 @@
 import { native } from '../native/descriptor.js';
 import { errno, INTERRUPTED, invalidState, IpcError } from './errors.js';
 import { endStaleWaits, endWaits, isAwaited, waitUntilReady, type Direction } from './readiness.js';
+import { forget, madeHere } from './runtime-descriptors.js';
 import { soon, type WaitOptions, Waits } from './waiting.js';
 
 const { F_GETFL, F_SETFL, O_NONBLOCK } = native.constants;
@@ -49,6 +50,7 @@ export class Descriptor {
     this.fd = fd;
     this.#owner = owner;
     endStaleWaits(fd);
+    native.own(madeHere(fd), true);
   }
 
   get closed(): boolean {
@@ -157,6 +159,7 @@ export class Descriptor {
     if (!this.#open) return;
     this.release('closed');
     native.close(this.fd);
+    forget(this.fd);
   }
 
   /** Ends the object's use of the descriptor, which stays open. */
@@ -167,6 +170,7 @@ export class Descriptor {
     const ended = (syscall: string): IpcError => new IpcError(ECANCELED, syscall, { reason });
     this.#waits.cancelAll(ended);
     endWaits(this.fd, ended);
+    native.own(this.fd, false);
     return this.fd;
   }
 }

@@ -2,16 +2,19 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { native } from '../native/descriptor.js';
 import { errno, IpcError } from './errors.js';
 
-const { O_CLOEXEC, O_NONBLOCK, O_RDWR } = native.constants;
+const { O_CLOEXEC, O_NONBLOCK } = native.constants;
 const EPERM = errno('EPERM');
-const EVENT_POLL = 'anon_inode:[eventpoll]';
 
-/**
- * The descriptors that the runtime's event loops live on: closed or written to, they end the process. By number; their
- * numbers are low, as they were opened first.
- */
-const own = new Uint8Array(256);
+// The descriptors that event loops live on: closed, written to or made to wait, they end the process, and no call with a
+// wrong number may do that. An event loop of libuv has an epoll instance, an eventfd and a pipe to itself.
 
+/** What is known of a descriptor, by number, so that calls whose speed counts need not look at it again. */
+const known = new Uint8Array(4096);
+const UNKNOWN = 0;
+const FINE = 1;
+const RUNTIMES = 2;
+
+/** What it is called in /proc; empty where it is not open. */
 function target(fd: number | string): string {
   try {
     return readlinkSync(`/proc/self/fd/${fd}`);
@@ -20,51 +23,78 @@ function target(fd: number | string): string {
   }
 }
 
-function flags(fd: number): number {
+function targets(): Map<number, string> {
   try {
-    const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
-    return Number.parseInt(/flags:\s*([0-7]+)/.exec(info)?.[1] ?? '0', 8);
-  } catch {
-    return 0;
-  }
-}
-
-function find(): void {
-  let names: string[];
-  try {
-    names = readdirSync('/proc/self/fd');
+    return new Map(readdirSync('/proc/self/fd').map((name) => [Number(name), target(name)]));
   } catch {
     // Without /proc nothing can be told.
-    return;
-  }
-  const targets = new Map(names.map((name) => [Number(name), target(name)]));
-  const first = Math.min(...[...targets].filter(([, what]) => what === EVENT_POLL).map(([fd]) => fd));
-  const internal = O_CLOEXEC | O_NONBLOCK | O_RDWR;
-  for (const [fd, what] of targets) {
-    // What a parent has left open was there before the first event loop.
-    if (fd < first) continue;
-    const bothEnds =
-      what.startsWith('pipe:') && [...targets.values()].filter((other) => other === what).length > 1;
-    const counter = what === 'anon_inode:[eventfd]' && (flags(fd) & internal) === internal;
-    if (what === EVENT_POLL || what === 'anon_inode:[io_uring]' || bothEnds || counter) own[fd] = 1;
+    return new Map();
   }
 }
 
-find();
+function hasFlags(fd: number, wanted: number): boolean {
+  try {
+    const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
+    const flags = Number.parseInt(/flags:\s*([0-7]+)/.exec(info)?.[1] ?? '0', 8);
+    return (flags & wanted) === wanted;
+  } catch {
+    return false;
+  }
+}
+
+function isPoll(what: string): boolean {
+  return what === 'anon_inode:[eventpoll]' || what === 'anon_inode:[io_uring]';
+}
+
+/** Pipes that the first event loop made before this package was loaded. They alone are not told by their flags. */
+const firstPipes = new Set<string>();
+
+function findFirstPipes(): void {
+  const open = targets();
+  const first = Math.min(...[...open].filter(([, what]) => isPoll(what)).map(([fd]) => fd));
+  for (const [fd, what] of open) {
+    // What a parent has left open was there before the first event loop.
+    if (fd < first || !what.startsWith('pipe:') || native.isNoted(fd)) continue;
+    if ([...open].some(([other, same]) => same === what && other !== fd)) firstPipes.add(what);
+  }
+}
+
+findFirstPipes();
+
+function look(fd: number, what: string): boolean {
+  if (isPoll(what) || firstPipes.has(what)) return true;
+  if (native.isNoted(fd) || !hasFlags(fd, O_CLOEXEC | O_NONBLOCK)) return false;
+  if (what === 'anon_inode:[eventfd]') return true;
+  return what.startsWith('pipe:') && [...targets()].some(([other, same]) => same === what && other !== fd);
+}
+
+/** Whether a call on it would hurt the runtime. */
+export function isRuntimes(fd: number): boolean {
+  const state = known[fd];
+  if (state === FINE) return false;
+  if (state === RUNTIMES) return true;
+  const what = target(fd);
+  const is = look(fd, what);
+  // Not for ever: event loops of Workers come and go.
+  if (what !== '' && !is) known[fd] = FINE;
+  return is;
+}
+
+/** Takes notice of a descriptor that this package has made for the program. */
+export function madeHere(fd: number): number {
+  native.note(fd, true);
+  known[fd] = FINE;
+  return fd;
+}
+
+/** When it has been closed. */
+export function forget(fd: number): void {
+  known[fd] = UNKNOWN;
+}
 
 /** Takes notice of a descriptor that this package needs for its own event loop's sake. */
 export function keepForItself(fd: number): void {
-  if (fd >= 0) own[fd] = 1;
-}
-
-/** Whether a call on it would hurt the runtime. Cheap enough for every call. */
-export function isRuntimes(fd: number): boolean {
-  return own[fd] === 1;
-}
-
-/** The same before it is closed, when time does not count: event loops of Workers come and go. */
-export function mayNotBeClosed(fd: number): boolean {
-  return isRuntimes(fd) || target(fd) === EVENT_POLL;
+  if (fd >= 0) known[fd] = RUNTIMES;
 }
 
 export function runtimes(fd: number, syscall: string): IpcError {

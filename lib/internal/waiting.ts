@@ -1,4 +1,4 @@
-import { abortSignal, timeout as timeLimit } from './arguments.js';
+import { abortSignal, object, timeout as timeLimit } from './arguments.js';
 
 /** How a promise variant may be ended. */
 export interface WaitOptions {
@@ -13,8 +13,9 @@ const NO_OPTIONS: WaitOptions = {};
 /** Checks the options, and throws where the signal is aborted already. */
 export function waitOptions(options: WaitOptions | undefined): WaitOptions {
   if (options === undefined) return NO_OPTIONS;
-  const signal = abortSignal(options.signal);
-  const timeout = timeLimit(options.timeout);
+  const given = object(options, 'options') as WaitOptions;
+  const signal = abortSignal(given.signal);
+  const timeout = timeLimit(given.timeout);
   signal?.throwIfAborted();
   return { timeout, signal };
 }

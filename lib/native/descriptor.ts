@@ -6,6 +6,11 @@ interface Addon {
   read: (into: Uint8Array) => void;
   write: (data: Uint8Array) => void;
   close: (fd: number) => number;
+  /** Whether it is closed when the environment, such as a Worker, ends. */
+  own: (fd: number, owned: boolean) => void;
+  /** Takes notice, for the whole process, that this package has made the descriptor. close() forgets it. */
+  note: (fd: number, made: boolean) => void;
+  isNoted: (fd: number) => boolean;
   dup: (fd: number) => number;
   dup2: (oldfd: number, newfd: number) => number;
   fcntl: (fd: number, cmd: number, arg: number) => number;

@@ -2,7 +2,7 @@
 import { bytes, int, memory, notBytes, object, size, type Bytes } from '../internal/arguments.js';
 import { invalidType, invalidValue, IpcError, outOfRange } from '../internal/errors.js';
 import { endWaits } from '../internal/readiness.js';
-import { isRuntimes, mayNotBeClosed, runtimes } from '../internal/runtime-descriptors.js';
+import { forget, isRuntimes, madeHere, runtimes } from '../internal/runtime-descriptors.js';
 import { slab } from '../internal/slab.js';
 import { NOT_BYTES } from '../native/core.js';
 import { native } from '../native/descriptor.js';
@@ -60,9 +60,10 @@ export function close(fd: number): void {
 
 /** @internal close(2) under another name. */
 export function closeAs(syscall: string, fd: number): void {
-  if (mayNotBeClosed(fd)) throw runtimes(fd, syscall);
+  if (isRuntimes(fd)) throw runtimes(fd, syscall);
   endWaits(fd);
   const result = native.close(fd);
+  forget(fd);
   if (result < 0) throw new IpcError(result, syscall);
 }
 
@@ -113,32 +114,34 @@ function failure(result: number, syscall: string, view: unknown, name: string): 
 /**
  * dup(2): the lowest free descriptor for the same open file. Never waits.
  *
- * @throws IpcError EBADF, EMFILE
+ * @throws IpcError EBADF, EMFILE; EPERM for a descriptor that the runtime's event loop lives on
  * @see https://man7.org/linux/man-pages/man2/dup.2.html
  */
 export function dup(fd: number): number {
-  const result = native.dup(int(fd, 'fd'));
+  if (isRuntimes(int(fd, 'fd'))) throw runtimes(fd, 'dup');
+  const result = native.dup(fd);
   if (result < 0) throw new IpcError(result, 'dup');
-  return result;
+  return madeHere(result);
 }
 
 /**
  * dup2(2): makes newfd a descriptor for the same open file, closing what it was before. Promises of this package's objects that
  * wait for that reject with ECANCELED. Never waits.
  *
- * @throws IpcError EBADF, EMFILE; EPERM where newfd is one that the runtime's event loop lives on
+ * @throws IpcError EBADF, EMFILE; EPERM where one of them is a descriptor that the runtime's event loop lives on
  * @see https://man7.org/linux/man-pages/man2/dup.2.html
  */
 export function dup2(oldfd: number, newfd: number): number {
   int(oldfd, 'oldfd');
   int(newfd, 'newfd');
+  if (isRuntimes(oldfd)) throw runtimes(oldfd, 'dup2');
   if (oldfd !== newfd && native.fcntl(oldfd, F_GETFD, 0) >= 0) {
-    if (mayNotBeClosed(newfd)) throw runtimes(newfd, 'dup2');
+    if (isRuntimes(newfd)) throw runtimes(newfd, 'dup2');
     endWaits(newfd);
   }
   const result = native.dup2(oldfd, newfd);
   if (result < 0) throw new IpcError(result, 'dup2');
-  return result;
+  return madeHere(result);
 }
 
 /**
@@ -156,10 +159,11 @@ export function fcntl(fd: number, cmd: number, arg = 0): number {
     throw invalidValue('cmd', `must be a command of those documented. Received ${cmd}`);
   }
   int(arg, 'arg');
-  if (cmd === F_SETFL && isRuntimes(fd)) throw runtimes(fd, 'fcntl');
+  const copies = cmd === F_DUPFD || cmd === F_DUPFD_CLOEXEC;
+  if ((copies || cmd === F_SETFL) && isRuntimes(fd)) throw runtimes(fd, 'fcntl');
   const result = native.fcntl(fd, cmd, arg);
   if (result < 0) throw new IpcError(result, 'fcntl');
-  return result;
+  return copies ? madeHere(result) : result;
 }
 
 /**

@@ -1,6 +1,7 @@
 // <sys/eventfd.h>
 import { int, unsigned } from '../internal/arguments.js';
 import { IpcError } from '../internal/errors.js';
+import { madeHere } from '../internal/runtime-descriptors.js';
 import { native } from '../native/eventfd.js';
 
 export const EFD_NONBLOCK: number = native.constants.EFD_NONBLOCK;
@@ -19,5 +20,5 @@ export const EFD_SEMAPHORE: number = native.constants.EFD_SEMAPHORE;
 export function eventfd(initval: number, flags = 0): number {
   const result = native.eventfd(unsigned(initval, 'initval'), int(flags, 'flags'));
   if (result < 0) throw new IpcError(result, 'eventfd');
-  return result;
+  return madeHere(result);
 }

@@ -1,7 +1,8 @@
 // <unistd.h> <sys/stat.h> <fcntl.h>: pipes and FIFOs
 import { cString, int, size, unsigned } from '../internal/arguments.js';
 import { IpcError } from '../internal/errors.js';
-import { isRuntimes, runtimes } from '../internal/runtime-descriptors.js';
+import { isRuntimes, madeHere, runtimes } from '../internal/runtime-descriptors.js';
+import { native as descriptor } from '../native/descriptor.js';
 import { native } from '../native/pipe.js';
 
 export const PIPE_BUF: number = native.constants.PIPE_BUF;
@@ -33,6 +34,7 @@ export function pipe2(flags: number): [read: number, write: number] {
 function create(syscall: string, flags: number): [read: number, write: number] {
   const ends = native.pipe2(flags);
   if (typeof ends === 'number') throw new IpcError(ends, syscall);
+  ends.forEach(madeHere);
   return ends;
 }
 
@@ -59,7 +61,12 @@ export function mkfifo(path: string, mode: number): void {
 export function open(path: string, flags: number, mode = 0o600): number {
   const result = native.open(cString(path, 'path'), int(flags, 'flags'), unsigned(mode, 'mode'));
   if (result < 0) throw new IpcError(result, 'open', { path });
-  return result;
+  // Through /proc, say.
+  if (isRuntimes(result)) {
+    descriptor.close(result);
+    throw runtimes(result, 'open');
+  }
+  return madeHere(result);
 }
 
 /**

@@ -230,8 +230,8 @@ function register(mqdes: number, sevp: unknown): number {
   if (typeof sevp !== 'object' || sevp === null) throw invalidType('sevp', 'an object or null', sevp);
   const given = sevp as { sigev_notify?: unknown; sigev_signo?: unknown; sigev_value?: unknown };
   const notify = int(given.sigev_notify, 'sevp.sigev_notify');
-  const signal = int(given.sigev_signo ?? 0, 'sevp.sigev_signo');
-  const value = int(given.sigev_value ?? 0, 'sevp.sigev_value');
+  const signal = int(given.sigev_signo === undefined ? 0 : given.sigev_signo, 'sevp.sigev_signo');
+  const value = int(given.sigev_value === undefined ? 0 : given.sigev_value, 'sevp.sigev_value');
   if (notify === native.constants.SIGEV_THREAD) {
     throw invalidValue('sevp.sigev_notify', 'must be SIGEV_SIGNAL or SIGEV_NONE');
   }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cmath>
 #include <cstdint>
@@ -79,9 +80,39 @@ napi_value Write(napi_env env, napi_callback_info info) {
   return CallFast(env, info, WriteDescriptor);
 }
 
+// Which descriptors this package has made for the program. Descriptors are the process's, not an
+// environment's: one Worker may be given another's. Those past the end are taken for made.
+constexpr int kNoted = 4096;
+std::atomic<bool> made[kNoted];
+
+// note(fd, made: boolean)
+void Note(const Napi::CallbackInfo& info) {
+  int fd = ReadInt(info, 0);
+  if (fd >= 0 && fd < kNoted) made[fd] = info[1].ToBoolean();
+}
+
+// isNoted(fd): boolean
+Napi::Value IsNoted(const Napi::CallbackInfo& info) {
+  int fd = ReadInt(info, 0);
+  return Napi::Boolean::New(info.Env(), fd >= kNoted || (fd >= 0 && made[fd]));
+}
+
 // close(fd)
 Napi::Value Close(const Napi::CallbackInfo& info) {
-  return Result(info.Env(), close(ReadInt(info, 0)) == 0 ? 0 : -errno);
+  int fd = ReadInt(info, 0);
+  EnvironmentOf(info)->descriptors.erase(fd);
+  if (fd >= 0 && fd < kNoted) made[fd] = false;
+  return Result(info.Env(), close(fd) == 0 ? 0 : -errno);
+}
+
+// own(fd, owned: boolean): whether the descriptor is closed when the environment ends.
+void Own(const Napi::CallbackInfo& info) {
+  int fd = ReadInt(info, 0);
+  if (info[1].ToBoolean()) {
+    EnvironmentOf(info)->descriptors.insert(fd);
+  } else {
+    EnvironmentOf(info)->descriptors.erase(fd);
+  }
 }
 
 // dup(fd)
@@ -150,7 +181,10 @@ void InitDescriptor(Napi::Env env, Napi::Object exports, Napi::Object constants,
                     Environment* environment) {
   ExportFast(env, exports, "read", Read, environment);
   ExportFast(env, exports, "write", Write, environment);
-  exports["close"] = Napi::Function::New<Close>(env, "close");
+  exports["close"] = Napi::Function::New<Close>(env, "close", environment);
+  exports["note"] = Napi::Function::New<Note>(env, "note");
+  exports["isNoted"] = Napi::Function::New<IsNoted>(env, "isNoted");
+  exports["own"] = Napi::Function::New<Own>(env, "own", environment);
   exports["dup"] = Napi::Function::New<Dup>(env, "dup");
   exports["dup2"] = Napi::Function::New<Dup2>(env, "dup2");
   exports["fcntl"] = Napi::Function::New<Fcntl>(env, "fcntl");

@@ -1,6 +1,8 @@
 // Node-API instance data: see environment.h.
 #include "core/environment.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -90,6 +92,10 @@ Napi::Value BusyThreads(const Napi::CallbackInfo& info) {
 }
 
 }  // namespace
+
+Environment::~Environment() {
+  for (int fd : descriptors) close(fd);
+}
 
 Environment* InitEnvironment(Napi::Env env, Napi::Object exports) {
   auto* environment = new Environment();

@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <string>
+#include <unordered_set>
 
 #include "core/arguments.h"
 #include "core/kick.h"
@@ -17,6 +18,11 @@
 namespace unix_ipc {
 
 struct Environment {
+  Environment() = default;
+  ~Environment();
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
   // Of the JavaScript thread: what its calls receive into, and the timer of its time limits.
   Scratch scratch;
   KickTimer deadline;
@@ -25,6 +31,10 @@ struct Environment {
 
   WaitEngine waits;
   Readiness readiness;
+
+  // The descriptors that belong to this environment's objects, and end with it: a Worker that is ended
+  // can't close them itself.
+  std::unordered_set<int> descriptors;
 
   // The block: a Float64Array that TypeScript and C++ both write. Only this package has it, so it
   // is never detached. Its parts: arguments (FastArguments), what a call brought besides its result

@@ -1,5 +1,6 @@
-// Runs around every test file: threads asleep in a message call and descriptors that a file leaves behind fail it.
+// Runs around every test file: threads asleep in a call of the package and descriptors that a file leaves behind fail it.
 import { readdirSync, readlinkSync } from 'node:fs';
+import { EventFd } from 'unix-ipc';
 import { afterAll, beforeAll } from 'vitest';
 import { asleepInAny } from './kernel.js';
 import { until } from './until.js';
@@ -17,12 +18,17 @@ function descriptors(): string[] {
 
 let before: Set<string>;
 
-beforeAll(() => {
+beforeAll(async () => {
+  // What the package needs for readiness is made with the first wait and stays.
+  using event = EventFd.create();
+  const waiting = event.wait();
+  event.signalSync();
+  await waiting;
   before = new Set(descriptors());
 });
 
 afterAll(async () => {
-  await until('every thread has left msgsnd and msgrcv', () => asleepInAny() === 0);
+  await until('every thread has left the calls that the package waits in', () => asleepInAny() === 0);
   const more = (): string[] => descriptors().filter((entry) => !before.has(entry));
   await until('descriptors are closed', () => more().length === 0, 2_000).catch((error: unknown) => {
     throw new Error(`descriptors left open: ${more().join(', ')}`, { cause: error });
