@@ -3,11 +3,10 @@ import { int, size } from './internal/arguments.js';
 import { commonReason, Descriptor } from './internal/descriptor.js';
 import { invalidValue, IpcError } from './internal/errors.js';
 import { isRuntimes, runtimes } from './internal/runtime-descriptors.js';
-import type { WaitOptions } from './internal/waiting.js';
 import { native } from './native/descriptor.js';
-import { explainCapacity, explainMove } from './pipe.errors.js';
+import { explainCapacity } from './pipe.errors.js';
 
-const { F_GETFL, F_GETPIPE_SZ, F_SETPIPE_SZ, O_ACCMODE } = native.constants;
+const { F_GETFL, F_GETPIPE_SZ, F_SETPIPE_SZ, O_ACCMODE, O_RDWR } = native.constants;
 
 export abstract class PipeEnd implements Disposable {
   protected readonly descriptor: Descriptor;
@@ -47,18 +46,6 @@ export abstract class PipeEnd implements Disposable {
     return result;
   }
 
-  /** @internal A promise that this end can be read from or written to. */
-  ready(syscall: string, direction: number, options: WaitOptions): void | Promise<void> {
-    const operation = {
-      syscall,
-      direction,
-      attempt: (): true | undefined => (native.pollOne(this.fd, direction, 0) === 0 ? undefined : true),
-      settle: () => undefined,
-      explain: (result: number) => explainMove(result, syscall, this.fd),
-    };
-    return this.descriptor.later(operation, options, 0);
-  }
-
   /** Gives the descriptor away: it stays open, and is the caller's to close. Promises that wait reject with ECANCELED. */
   release(): number {
     return this.descriptor.release('released');
@@ -81,7 +68,8 @@ export function pipeEnd(fd: unknown, access: number, what: string): number {
   const flags = native.fcntl(number, F_GETFL, 0);
   if (flags < 0) throw new IpcError(flags, 'fcntl', { reason: commonReason(flags, number) });
   if (!isPipe(number)) throw invalidValue('fd', 'must be a pipe or FIFO');
-  if ((flags & O_ACCMODE) !== access) throw invalidValue('fd', `must be ${what} of a pipe`);
+  const mode = flags & O_ACCMODE;
+  if (mode !== access && mode !== O_RDWR) throw invalidValue('fd', `must be ${what} of a pipe`);
   return number;
 }
 

@@ -25,11 +25,14 @@ function writeReason(result: number, fd: number, written: number): string | unde
       return 'nobody has the pipe open for reading any more';
     case errno('ETIMEDOUT'):
       return `the pipe stayed full for the whole time limit${written > 0 ? `; ${written} bytes were written before` : ''}`;
-    case errno('EMSGSIZE'):
-      return `a packet has at most ${PIPE_BUF} bytes (PIPE_BUF)`;
     default:
       return commonReason(result, fd);
   }
+}
+
+export function tooLong(length: number): IpcError {
+  const reason = `packet of ${length} bytes is over PIPE_BUF, ${PIPE_BUF}`;
+  return new IpcError(errno('EMSGSIZE'), 'write', { reason });
 }
 
 export function explainMove(result: number, syscall: string, fd: number): IpcError {

@@ -313,10 +313,7 @@ class WriterOpening<T> {
 }
 
 function openSync(path: string, flags: number, limit: number | undefined): number {
-  const fd =
-    limit === undefined
-      ? native.open(path, flags | O_CLOEXEC, 0)
-      : native.openWithin(path, flags | O_CLOEXEC, limit);
+  const fd = native.openInterruptibly(path, flags | O_CLOEXEC, limit ?? -1);
   if (fd < 0) throw explainOpen(fd, path);
   return fd;
 }

@@ -2,8 +2,8 @@ import { Socket } from 'node:net';
 import { timeout as timeLimit } from './internal/arguments.js';
 import { decode } from './internal/codec.js';
 import { endPart, POLLIN, POLLOUT, unlessAgain, type Operation } from './internal/descriptor.js';
-import { errno, invalidType } from './internal/errors.js';
-import { Iteration } from './internal/iteration.js';
+import { errno, invalidState, invalidType } from './internal/errors.js';
+import { END, Iteration } from './internal/iteration.js';
 import { slab } from './internal/slab.js';
 import { promise, waitOptions, type WaitOptions } from './internal/waiting.js';
 import { native as descriptor } from './native/descriptor.js';
@@ -21,10 +21,12 @@ import { PipeWriter } from './pipe.writer.js';
 
 const { O_RDONLY } = descriptor.constants;
 const { SPLICE_F_NONBLOCK } = native.constants;
+const EINTR = errno('EINTR');
 const ETIMEDOUT = errno('ETIMEDOUT');
 
 /** A PipeWriter, whatever its codec. */
-export type PipeDestination = PipeEnd & Pick<PipeWriter, 'bytesWritten' | 'moved'>;
+export type PipeDestination = PipeEnd &
+  Pick<PipeWriter, 'bytesWritten' | 'isHalfWritten' | 'moved' | 'room' | 'partOf'>;
 
 /**
  * The end of a pipe or FIFO that is read from.
@@ -40,7 +42,7 @@ export class PipeReader<T = Buffer> extends PipeEnd implements AsyncIterable<T> 
   readonly #options: EndOptions<T>;
   #bytesRead = 0;
   /** A write end held open, so that there is no end of file. */
-  readonly #keptOpen: number | undefined;
+  #keptOpen: number | undefined;
 
   /** @internal Made by Pipe, Fifo and fromFd(). */
   constructor(fd: number, options: EndOptions<T>, keptOpen?: number) {
@@ -97,7 +99,7 @@ export class PipeReader<T = Buffer> extends PipeEnd implements AsyncIterable<T> 
    */
   tryRead(options?: PipeReadOptions): T | null | undefined {
     this.descriptor.checkOpen();
-    const taken = this.#take(readSize(options), false);
+    const taken = this.#take(readSize(options));
     return taken === undefined ? undefined : this.#decode(taken);
   }
 
@@ -122,7 +124,10 @@ export class PipeReader<T = Buffer> extends PipeEnd implements AsyncIterable<T> 
    */
   chunks(options?: PipeReadOptions & WaitOptions): AsyncIterableIterator<T> {
     this.descriptor.checkOpen();
-    const operation = this.#reading(readSize(options));
+    const operation = {
+      ...this.#reading(readSize(options)),
+      settle: (taken: Buffer | null) => (taken === null ? END : (this.#decode(taken) as T)),
+    };
     const waiting = waitOptions(options);
     const waits = this.descriptor.part();
     return new Iteration<T>({
@@ -153,7 +158,7 @@ export class PipeReader<T = Buffer> extends PipeEnd implements AsyncIterable<T> 
   /** splice(2): as spliceSync(), but never waits: undefined where nothing can be moved now. */
   trySplice(writer: PipeDestination, options?: PipeReadOptions): number | undefined {
     this.#checkMove(writer);
-    return this.#move('splice', writer, readSize(options), false);
+    return this.#move('splice', writer, readSize(options));
   }
 
   /** splice(2): as spliceSync(), but the promise waits. */
@@ -175,7 +180,7 @@ export class PipeReader<T = Buffer> extends PipeEnd implements AsyncIterable<T> 
   /** tee(2): as teeSync(), but never waits: undefined where nothing can be copied now. */
   tryTee(writer: PipeDestination, options?: PipeReadOptions): number | undefined {
     this.#checkMove(writer);
-    return this.#move('tee', writer, readSize(options), false);
+    return this.#move('tee', writer, readSize(options));
   }
 
   /** tee(2): as teeSync(), but the promise waits. */
@@ -207,13 +212,13 @@ export class PipeReader<T = Buffer> extends PipeEnd implements AsyncIterable<T> 
   }
 
   override close(): void {
-    if (this.closed) return;
     super.close();
     this.#closeKept();
   }
 
   #closeKept(): void {
     if (this.#keptOpen !== undefined) descriptor.close(this.#keptOpen);
+    this.#keptOpen = undefined;
   }
 
   #blocking(options: { timeout?: number | undefined } | undefined): {
@@ -227,27 +232,35 @@ export class PipeReader<T = Buffer> extends PipeEnd implements AsyncIterable<T> 
     return {
       syscall: 'read',
       direction: POLLIN,
-      attempt: (wait) => this.#take(size, wait),
+      attempt: () => this.#take(size),
       settle: (taken) => this.#decode(taken),
       explain: (result) => explainRead(result, 'read', this.fd),
     };
   }
 
-  #take(size: number, wait: boolean): Buffer | null | undefined {
-    const result = this.descriptor.read(slab.memory, slab.used, size, wait);
-    const length = unlessAgain(result, (failed) => explainRead(failed, 'read', this.fd));
-    if (length === undefined) return undefined;
-    if (length === 0) return this.#nobodyYet() ? undefined : null;
-    this.#bytesRead += length;
-    return slab.take(length);
+  #take(size: number): Buffer | null | undefined {
+    for (;;) {
+      const result = this.descriptor.read(slab.memory, slab.used, size);
+      const length = unlessAgain(result, (failed) => explainRead(failed, 'read', this.fd));
+      if (length === undefined) return undefined;
+      if (length > 0) {
+        this.#bytesRead += length;
+        return slab.take(length);
+      }
+      const end = this.#isEnd();
+      if (end !== undefined) return end ? null : undefined;
+    }
   }
 
   /**
-   * A FIFO that was opened before its first writer reads as if at its end. Only poll(2) knows that nobody has been there, and
-   * waits for one.
+   * Whether nothing to read means the end. A FIFO that was opened before its first writer reads as if at its end; only poll(2)
+   * knows that nobody has been there. Undefined where a writer has come since, and data with it: then it is to be read again.
    */
-  #nobodyYet(): boolean {
-    return descriptor.pollOne(this.fd, POLLIN, 0) === 0;
+  #isEnd(): boolean | undefined {
+    let happened: number;
+    do happened = descriptor.pollOne(this.fd, POLLIN, 0);
+    while (happened === EINTR);
+    return happened > 0 && (happened & POLLIN) !== 0 ? undefined : happened !== 0;
   }
 
   #decode(taken: Buffer | null): T | null {
@@ -258,23 +271,29 @@ export class PipeReader<T = Buffer> extends PipeEnd implements AsyncIterable<T> 
   #checkMove(writer: unknown): asserts writer is PipeDestination {
     this.descriptor.checkOpen();
     if (!(writer instanceof PipeWriter)) throw invalidType('writer', 'a PipeWriter', writer);
-    if (writer.closed) throw explainMove(errno('EBADF'), 'splice', writer.fd);
+    if (writer.closed) throw invalidState('The PipeWriter is closed');
   }
 
   /** Undefined where it would have to wait for data or for room. */
-  #move(call: 'splice' | 'tee', writer: PipeDestination, size: number, wait: boolean): number | undefined {
-    const result = native[call](this.fd, writer.fd, size, wait ? 0 : SPLICE_F_NONBLOCK);
-    const moved = unlessAgain(result, (failed) => explainMove(failed, call, this.fd));
-    if (moved === undefined || (moved === 0 && this.#nobodyYet())) return undefined;
-    if (call === 'splice') this.#bytesRead += moved;
-    writer.moved(moved);
-    return moved;
+  #move(call: 'splice' | 'tee', writer: PipeDestination, size: number): number | undefined {
+    if (writer.isHalfWritten) return undefined;
+    for (;;) {
+      const result = native[call](this.fd, writer.fd, size, SPLICE_F_NONBLOCK);
+      const moved = unlessAgain(result, (failed) => explainMove(failed, call, this.fd));
+      if (moved === undefined) return undefined;
+      if (moved === 0) {
+        const end = this.#isEnd();
+        if (end === undefined) continue;
+        return end ? 0 : undefined;
+      }
+      if (call === 'splice') this.#bytesRead += moved;
+      writer.moved(moved);
+      return moved;
+    }
   }
 
-  /** Which side has to become ready before a call that could not be made can be. */
-  #awaited(writer: PipeDestination): { end: PipeEnd; direction: number } {
-    const readable = descriptor.pollOne(this.fd, POLLIN, 0) !== 0;
-    return readable ? { end: writer, direction: POLLOUT } : { end: this, direction: POLLIN };
+  #isReadable(): boolean {
+    return descriptor.pollOne(this.fd, POLLIN, 0) !== 0;
   }
 
   #moveSync(
@@ -286,33 +305,42 @@ export class PipeReader<T = Buffer> extends PipeEnd implements AsyncIterable<T> 
     const size = readSize(options);
     const limit = timeLimit(options?.timeout);
     const deadline = limit === undefined ? Infinity : performance.now() + limit;
+    if (writer.isHalfWritten) throw invalidState('A write() of the PipeWriter is half done; await it first');
     for (;;) {
-      const moved = this.#move(call, writer, size, limit === undefined);
+      const moved = this.#move(call, writer, size);
       if (moved !== undefined) return moved;
       const left = deadline - performance.now();
       if (left <= 0) throw explainMove(ETIMEDOUT, call, this.fd);
-      const { end, direction } = this.#awaited(writer);
-      const happened = descriptor.pollOne(end.fd, direction, left === Infinity ? -1 : left);
+      const [fd, direction] = this.#isReadable() ? [writer.fd, POLLOUT] : [this.fd, POLLIN];
+      const happened = descriptor.pollOne(fd, direction, left === Infinity ? -1 : left);
       if (happened < 0) throw explainMove(happened, call, this.fd);
     }
   }
 
-  async #moveLater(
+  #moveLater(
     call: 'splice' | 'tee',
     writer: PipeDestination,
     options: (PipeReadOptions & WaitOptions) | undefined,
-  ): Promise<number> {
+  ): number | Promise<number> {
     this.#checkMove(writer);
     const size = readSize(options);
-    const { timeout, signal } = waitOptions(options);
-    const deadline = performance.now() + (timeout ?? Infinity);
-    for (;;) {
-      this.#checkMove(writer);
-      const moved = this.#move(call, writer, size, false);
-      if (moved !== undefined) return moved;
-      const { end, direction } = this.#awaited(writer);
-      const left = deadline === Infinity ? undefined : Math.max(0, deadline - performance.now());
-      await end.ready(call, direction, { timeout: left, signal });
-    }
+    const waiting = waitOptions(options);
+    const room = writer.room(call);
+    const operation = {
+      syscall: call,
+      direction: POLLIN,
+      besides: writer.fd,
+      attempt: () => {
+        const moved = this.#move(call, writer, size);
+        // It stands in the line of those who read. When there is data but no room it must be told of room too.
+        if (moved === undefined && this.#isReadable()) room.await(() => this.descriptor.serve(POLLIN));
+        return moved;
+      },
+      settle: (moved: number) => moved,
+      explain: (result: number) => explainMove(result, call, this.fd),
+    };
+    const started = this.descriptor.later(operation, waiting, 0, writer.partOf(this.descriptor));
+    if (!(started instanceof Promise)) return started;
+    return started.finally(() => room.end());
   }
 }

@@ -1,20 +1,19 @@
 import { Socket } from 'node:net';
 import { bytes, notBytes, object, timeout as timeLimit, type Bytes } from './internal/arguments.js';
 import { encode } from './internal/codec.js';
-import { POLLOUT, unlessAgain, type Descriptor, type Operation } from './internal/descriptor.js';
-import { errno, invalidState, invalidValue } from './internal/errors.js';
-import { promise, waitOptions, type WaitOptions } from './internal/waiting.js';
+import { endPart, POLLOUT, unlessAgain, type Descriptor, type Operation } from './internal/descriptor.js';
+import { invalidState, invalidValue } from './internal/errors.js';
+import { promise, waitOptions, type WaitOptions, type Waits } from './internal/waiting.js';
 import { NOT_BYTES } from './native/core.js';
 import { native as descriptor } from './native/descriptor.js';
 import { native } from './native/pipe.js';
 import { PipeEnd, pipeEnd } from './pipe.end.js';
-import { explainWrite } from './pipe.errors.js';
+import { explainWrite, tooLong } from './pipe.errors.js';
 import { endOptions, type EndOptions, type PipeEndOptions } from './pipe.options.js';
 
-const { O_WRONLY } = descriptor.constants;
+const { F_GETFL, F_SETFL, O_DIRECT, O_WRONLY } = descriptor.constants;
+const { pollOne } = descriptor;
 const { PIPE_BUF } = native.constants;
-const EINTR = errno('EINTR');
-const EMSGSIZE = errno('EMSGSIZE');
 
 /** Without a codec, data may be written in any form that holds bytes. */
 type Payload<T> = Buffer extends T ? Bytes : never;
@@ -52,7 +51,10 @@ export class PipeWriter<T = Buffer> extends PipeEnd {
   static fromFd<T>(fd: number, options: PipeEndOptions<T>): PipeWriter<T>;
   static fromFd<T>(fd: number, options?: PipeEndOptions<T>): PipeWriter<T> {
     const checked = endOptions<T>(options);
-    return new PipeWriter(pipeEnd(fd, O_WRONLY, 'the write end'), checked);
+    const writer = new PipeWriter(pipeEnd(fd, O_WRONLY, 'the write end'), checked);
+    // Whoever writes decides whether there are packets.
+    if (checked.packets) descriptor.fcntl(fd, F_SETFL, descriptor.fcntl(fd, F_GETFL, 0) | O_DIRECT);
+    return writer;
   }
 
   /** Bytes that this object has written. */
@@ -69,7 +71,7 @@ export class PipeWriter<T = Buffer> extends PipeEnd {
   writeSync(data: T | Payload<T>, options?: { timeout?: number | undefined }): void {
     const timeout = timeLimit(object(options, 'options')?.timeout);
     const writing = new Writing(this, this.descriptor, this.#encode(data));
-    if (this.#isHalfWritten()) {
+    if (this.isHalfWritten) {
       throw invalidState('A write() of this PipeWriter is half done; await it before writeSync()');
     }
     this.descriptor.block(writing, { timeout, spin: this.#options.spin });
@@ -84,8 +86,8 @@ export class PipeWriter<T = Buffer> extends PipeEnd {
    */
   tryWrite(data: T | Payload<T>): number {
     const writing = new Writing(this, this.descriptor, this.#encode(data));
-    if (this.#isHalfWritten()) return 0;
-    writing.attempt(false);
+    if (this.isHalfWritten) return 0;
+    writing.attempt();
     return writing.written;
   }
 
@@ -119,13 +121,24 @@ export class PipeWriter<T = Buffer> extends PipeEnd {
     this.#bytesWritten += bytes;
   }
 
-  /** @internal Takes notice of data of which only a part could be written, or not any more. */
-  half(writing: Writing<T>, isHalf: boolean): void {
-    if (isHalf) this.#halfWritten = writing;
-    else if (this.#halfWritten === writing) this.#halfWritten = undefined;
+  /** @internal For what waits as a part of this object and another. */
+  partOf(other: Descriptor): Waits {
+    return this.descriptor.part(other);
   }
 
-  #isHalfWritten(): boolean {
+  /** @internal A wait for room that may be begun again and again. */
+  room(syscall: string): Room {
+    return new Room(this.descriptor, syscall);
+  }
+
+  /** @internal Takes notice of data of which only a part could be written, or not any more. */
+  half(writing: Writing<T>, isHalf: boolean): void {
+    // Only the first in line writes: where it is another by now, the one before has given up.
+    this.#halfWritten = isHalf ? writing : undefined;
+  }
+
+  /** @internal Whether a promise has written a part of its data, into which nothing else may go. */
+  get isHalfWritten(): boolean {
     return this.#halfWritten !== undefined && this.descriptor.isAwaited(POLLOUT);
   }
 
@@ -135,7 +148,7 @@ export class PipeWriter<T = Buffer> extends PipeEnd {
     const given = codec === undefined ? bytes(data, 'data') : encode(codec, data as T);
     // The codec is the caller's code, and may have closed the pipe.
     this.descriptor.checkOpen();
-    if (packets && given.length > PIPE_BUF) throw explainWrite(EMSGSIZE, this.fd, 0);
+    if (packets && given.length > PIPE_BUF) throw tooLong(given.length);
     if (packets && given.length === 0) throw invalidValue('data', 'is empty, and a packet is not');
     return given;
   }
@@ -162,9 +175,9 @@ class Writing<T> implements Operation<true, undefined> {
     this.#rest = Buffer.from(this.#rest);
   }
 
-  attempt(wait: boolean): true | undefined {
+  attempt(): true | undefined {
     for (;;) {
-      const result = this.#descriptor.write(this.#rest, 0, wait);
+      const result = this.#descriptor.write(this.#rest, 0);
       if (result === NOT_BYTES) throw notBytes(this.#rest, 'data');
       const count = unlessAgain(result, (failed) => this.explain(failed));
       if (count === undefined) {
@@ -178,8 +191,6 @@ class Writing<T> implements Operation<true, undefined> {
         return true;
       }
       this.#rest = this.#rest.subarray(count);
-      // A call that may wait writes all, unless a signal handler ran.
-      if (wait && !this.#descriptor.hasNonBlocking) throw this.explain(EINTR);
     }
   }
 
@@ -189,5 +200,41 @@ class Writing<T> implements Operation<true, undefined> {
 
   explain(result: number): Error {
     return explainWrite(result, this.#descriptor.fd, this.written);
+  }
+}
+
+/** A wait until something can be written, for a call that waits for something else too. */
+class Room {
+  readonly #descriptor: Descriptor;
+  readonly #waits: Waits;
+  readonly #operation: Operation<true, undefined>;
+  #waiting = false;
+
+  constructor(descriptor: Descriptor, syscall: string) {
+    this.#descriptor = descriptor;
+    this.#waits = descriptor.part();
+    this.#operation = {
+      syscall,
+      direction: POLLOUT,
+      attempt: () => (pollOne(descriptor.fd, POLLOUT, 0) === 0 ? undefined : true),
+      settle: () => undefined,
+      explain: (result) => explainWrite(result, descriptor.fd, 0),
+    };
+  }
+
+  await(then: () => void): void {
+    if (this.#waiting) return;
+    this.#waiting = true;
+    const done = (): void => {
+      this.#waiting = false;
+    };
+    Promise.resolve(this.#descriptor.later(this.#operation, {}, 0, this.#waits)).then(() => {
+      done();
+      then();
+    }, done);
+  }
+
+  end(): void {
+    endPart(this.#waits);
   }
 }

@@ -45,19 +45,28 @@ export class Notification implements PosixMessageQueueNotification {
       this.#socket.close();
       throw explain(result);
     }
-    this.#await();
+    try {
+      this.#await();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   close(): void {
     if (this.#socket.closed) return;
     // Only this process's registration goes, which is this one.
     native.mq_notify(this.#mqdes);
-    this.#socket.close();
-    this.#onClose();
+    this.#end();
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #end(): void {
+    this.#socket.close();
+    this.#onClose();
   }
 
   #await(): void {
@@ -65,15 +74,18 @@ export class Notification implements PosixMessageQueueNotification {
       syscall: 'mq_notify',
       direction: POLLIN,
       attempt: () =>
-        unlessAgain(this.#socket.read(cookie, 0, COOKIE_SIZE, true), (failed) => this.#explain(failed)),
+        unlessAgain(this.#socket.read(cookie, 0, COOKIE_SIZE), (failed) => this.#explain(failed)),
       settle: () => cookie[COOKIE_SIZE - 1] === WOKEN_UP,
       explain: (result: number) => this.#explain(result),
     };
     const next = Promise.resolve(this.#socket.later(operation, {}, 0));
     next.then(
       (arrived) => this.#onCookie(arrived),
-      // Closed.
-      () => undefined,
+      (error: unknown) => {
+        if (this.#socket.closed) return;
+        this.close();
+        this.#listener(error as IpcError);
+      },
     );
   }
 
@@ -83,7 +95,8 @@ export class Notification implements PosixMessageQueueNotification {
     // Before the listener takes messages: one that comes when it has taken the last must not be missed.
     const result = native.mq_notifyThrough(this.#mqdes, this.#socket.fd);
     if (result < 0) {
-      this.close();
+      // The registration is another's: not to be taken back.
+      this.#end();
       this.#listener(this.#explain(result));
       return;
     }

@@ -1,14 +1,14 @@
 import { statSync } from 'node:fs';
-import { bytes, notBytes, size, timeout as timeLimit, type Bytes } from './internal/arguments.js';
+import { bytes, notBytes, object, size, timeout as timeLimit, type Bytes } from './internal/arguments.js';
 import { Batches } from './internal/batch.js';
 import { decode, encode, type Codec } from './internal/codec.js';
 import { Descriptor, endPart, POLLIN, POLLOUT, unlessAgain, type Operation } from './internal/descriptor.js';
-import { invalidType, IpcError } from './internal/errors.js';
+import { errno, invalidType, IpcError } from './internal/errors.js';
 import { Iteration } from './internal/iteration.js';
 import { slab } from './internal/slab.js';
 import { promise, waitOptions, type WaitOptions } from './internal/waiting.js';
 import { detail, NOT_BYTES } from './native/core.js';
-import { native } from './native/posix-mq.js';
+import { native, NEVER_WAIT } from './native/posix-mq.js';
 import {
   explainNotify,
   explainOpen,
@@ -56,6 +56,8 @@ export interface PosixMessageQueueStat {
   /** Who is notified (see notify()); undefined for nobody, or where this object may not read. */
   notifyPid: number | undefined;
 }
+
+const EBUSY = errno('EBUSY');
 
 /** Without a codec, data may be sent in any form that holds bytes. */
 type Payload<T> = Buffer extends T ? Bytes : never;
@@ -183,7 +185,7 @@ export class PosixMessageQueue<T = Buffer> implements Disposable, AsyncIterable<
    */
   trySend(data: T | Payload<T>, options?: PosixSendOptions): boolean {
     const priority = sendPriority(options);
-    return this.#sending(this.#encode(data), priority).attempt(false) !== undefined;
+    return this.#sending(this.#encode(data), priority).attempt() !== undefined;
   }
 
   /**
@@ -294,6 +296,8 @@ export class PosixMessageQueue<T = Buffer> implements Disposable, AsyncIterable<
   notify(listener: PosixMessageQueueListener): PosixMessageQueueNotification {
     if (typeof listener !== 'function') throw invalidType('listener', 'a function', listener);
     this.#descriptor.checkOpen();
+    // The kernel would take a second one while the first has yet to be armed again, which would then fail.
+    if (this.#notification !== undefined) throw explainNotify(EBUSY, this.name, process.pid);
     const notification = new Notification(
       this.fd,
       listener,
@@ -357,7 +361,7 @@ export class PosixMessageQueue<T = Buffer> implements Disposable, AsyncIterable<
       syscall: 'mq_send',
       direction: POLLOUT,
       attempt: (): true | undefined => {
-        const result = native.mq_send(this.fd, sending.message, priority, null);
+        const result = native.mq_send(this.fd, sending.message, priority, NEVER_WAIT);
         if (result === NOT_BYTES) throw notBytes(sending.message, 'data');
         return unlessAgain(result, sending.explain) === undefined ? undefined : true;
       },
@@ -369,7 +373,7 @@ export class PosixMessageQueue<T = Buffer> implements Disposable, AsyncIterable<
 
   /** Takes a message where there is one. */
   #take(): PosixMessage | undefined {
-    const result = native.mq_receive(this.fd, slab.memory, slab.used, this.messageSize, null);
+    const result = native.mq_receive(this.fd, slab.memory, slab.used, this.messageSize, NEVER_WAIT);
     const length = unlessAgain(result, (failed) => explainReceive(failed, this));
     if (length === undefined) return undefined;
     return { priority: detail() as number, data: slab.take(length) };
@@ -388,9 +392,10 @@ export class PosixMessageQueue<T = Buffer> implements Disposable, AsyncIterable<
     const plain = this.#codec === undefined;
     const source = {
       takeSome: (most: number) =>
-        plain ? (takeMany(this.fd, this.messageSize, most) as PosixMessage<T>[]) : [],
+        plain && !this.closed ? (takeMany(this.fd, this.messageSize, most) as PosixMessage<T>[]) : [],
       takeOne: () => {
-        const taken = this.#take();
+        // The codec is the caller's code, and may have closed the queue.
+        const taken = this.closed ? undefined : this.#take();
         return taken && this.#message(taken);
       },
     };
@@ -411,7 +416,7 @@ export class PosixMessageQueue<T = Buffer> implements Disposable, AsyncIterable<
     operation: Operation<PosixMessage, R>,
     options: { timeout?: number | undefined } | undefined,
   ): R {
-    const timeout = timeLimit(options?.timeout);
+    const timeout = timeLimit(object(options, 'options')?.timeout);
     this.#descriptor.checkOpen();
     this.#batches.throwPostponed();
     return this.#descriptor.block(operation, { timeout, spin: this.#spin });

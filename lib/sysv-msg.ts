@@ -457,7 +457,8 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     return this.#batches.andMore(this.#message(first), max, {
       takeSome: (most) => (plain ? (takeMany(this.id, call, most) as SysvMessage<T>[]) : []),
       takeOne: () => {
-        const taken = this.#tryReceive(call);
+        // The codec is the caller's code, and may have closed the queue.
+        const taken = this.#closed ? undefined : this.#tryReceive(call);
         return taken && this.#message(taken);
       },
     });

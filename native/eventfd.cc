@@ -22,6 +22,7 @@ class EventfdAdd {
  public:
   static constexpr char kName[] = "eventfdAdd";
   static constexpr size_t kArguments = 1;
+  static constexpr bool kTries = false;
 
   explicit EventfdAdd(const FastArguments& arguments) : fd_(arguments.Int(0)) {
     if (arguments.bytes().size == sizeof(value_)) {

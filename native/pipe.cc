@@ -2,15 +2,22 @@
 #include "pipe.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <climits>
+#include <ctime>
 #include <string>
+#include <utility>
 
 #include "core/arguments.h"
+#include "core/kick.h"
 #include "core/results.h"
+#include "core/thread.h"
 #include "core/waitable.h"
 
 namespace unix_ipc {
@@ -23,6 +30,7 @@ class Open {
  public:
   static constexpr char kName[] = "open";
   static constexpr size_t kArguments = 3;
+  static constexpr bool kTries = false;
 
   explicit Open(const FastArguments& arguments)
       : path_(arguments.bytes().data),
@@ -72,6 +80,74 @@ class Open {
   std::string own_;
 };
 
+// An opening that this thread waits for in poll(2) while another makes the call. The kernel would make
+// it anew after the handlers of process.on(), which ask for that: Ctrl+C would do nothing.
+class InterruptibleOpening {
+ public:
+  InterruptibleOpening(const char* path, int flags) : path_(path), flags_(flags) {}
+
+  // The descriptor or -errno: -ETIMEDOUT after `timeout` milliseconds (negative: for ever), -EINTR
+  // when a signal handler ran.
+  int64_t Run(double timeout) {
+    done_ = eventfd(0, EFD_CLOEXEC);
+    if (done_ < 0) return -errno;
+    pthread_t thread = {};
+    if (!StartThread(&thread, Main, this)) {
+      close(done_);
+      return -EAGAIN;
+    }
+    pollfd descriptor = {done_, POLLIN, 0};
+    timespec limit = ToTimespec(timeout);
+    int ready = ppoll(&descriptor, 1, timeout < 0 ? nullptr : &limit, nullptr);
+    int error = ready < 0 ? -errno : -ETIMEDOUT;
+    if (ready <= 0) {
+      // Either the thread sees this, or it can be kicked.
+      cancelled_ = true;
+      if (can_be_kicked_) timer_.Kick();
+    }
+    pthread_join(thread, nullptr);
+    close(done_);
+    return result_ == -ECANCELED ? error : result_;
+  }
+
+ private:
+  static void* Main(void* opening) {
+    static_cast<InterruptibleOpening*>(opening)->Work();
+    return nullptr;
+  }
+
+  void Work() {
+    KickUnblocked kicks;
+    result_ = timer_.Create();
+    if (result_ == 0) {
+      can_be_kicked_ = true;
+      do {
+        result_ = -ECANCELED;
+        if (cancelled_) break;
+        int fd = open(path_, flags_);
+        result_ = fd >= 0 ? fd : -errno;
+      } while (result_ == -EINTR);
+    }
+    eventfd_write(done_, 1);
+  }
+
+  const char* path_;
+  int flags_;
+  int done_ = -1;
+  KickTimer timer_;
+  std::atomic<bool> can_be_kicked_{false};
+  std::atomic<bool> cancelled_{false};
+  int64_t result_ = 0;
+};
+
+// openInterruptibly(path; flags, timeout): the path ends with a NUL.
+napi_value OpenInterruptibly(napi_env env, napi_callback_info info) {
+  return CallFast(env, info, [](Environment*, const FastArguments& arguments) {
+    InterruptibleOpening opening(arguments.bytes().data, arguments.Int(0));
+    return opening.Run(arguments.Double(1));
+  });
+}
+
 // pipe2(flags): both descriptors, or -errno.
 Napi::Value Pipe2(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -111,6 +187,7 @@ void InitPipe(Napi::Env env, Napi::Object exports, Napi::Object constants,
   exports["mkfifo"] = Napi::Function::New<Mkfifo>(env, "mkfifo");
   exports["splice"] = Napi::Function::New<Splice>(env, "splice");
   exports["tee"] = Napi::Function::New<Tee>(env, "tee");
+  ExportFast(env, exports, "openInterruptibly", OpenInterruptibly, environment);
   Waitable<Open>::Export(env, exports, environment);
   SetConstants(env, constants,
                {{"SPLICE_F_MOVE", SPLICE_F_MOVE},

@@ -106,7 +106,7 @@ napi_value MqReceive(napi_env env, napi_callback_info info) {
 }
 
 // mq_receiveMany(into; mqdes, offset, size, max): takes messages, of which none is longer than
-// `size`, until there is none or no room for one. The queue must be a non-blocking one. Each goes to
+// `size`, without waiting, until there is none or no room for one. Each goes to
 // `into`, from `offset` on; its row in the block tells where it begins, how long it is, and its
 // priority. Returns how many, or -errno of the first.
 int64_t ReceiveMessages(Environment* environment, const FastArguments& arguments) {
@@ -115,9 +115,11 @@ int64_t ReceiveMessages(Environment* environment, const FastArguments& arguments
   size_t size = arguments.Size(2);
   size_t max = std::min(arguments.Size(3), WaitEngine::kRecordRows);
   size_t taken = 0;
+  // Long past: whoever shares the descriptor may have taken its O_NONBLOCK away.
+  const timespec past = {};
   while (taken < max && offset + size <= into.size) {
     unsigned priority = 0;
-    ssize_t length = Receive(arguments.Int(0), into.data + offset, size, &priority, nullptr);
+    ssize_t length = Receive(arguments.Int(0), into.data + offset, size, &priority, &past);
     int error = errno;
     if (length < 0) {
       if (taken == 0) return -error;

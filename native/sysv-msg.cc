@@ -47,6 +47,7 @@ class MessageSend {
  public:
   static constexpr char kName[] = "msgsnd";
   static constexpr size_t kArguments = 3;
+  static constexpr bool kTries = true;
 
   explicit MessageSend(const FastArguments& arguments)
       : msqid_(arguments.Int(0)),
@@ -100,6 +101,7 @@ class MessageReceive {
  public:
   static constexpr char kName[] = "msgrcv";
   static constexpr size_t kArguments = 5;
+  static constexpr bool kTries = true;
 
   explicit MessageReceive(const FastArguments& arguments)
       : msqid_(arguments.Int(0)),

@@ -51,6 +51,11 @@ export function long(value: unknown, name: string): number | bigint {
   );
 }
 
+/** The same where no more than a number can hold is wanted. */
+export function integer(value: unknown, name: string): number {
+  return inRange(value, name, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+}
+
 /** Memory that a call fills. The addon sees whether it is there. */
 export function memory(value: unknown, name: string): Uint8Array {
   if (isUint8Array(value)) return value;

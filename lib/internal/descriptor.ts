@@ -1,6 +1,6 @@
 import { native } from '../native/descriptor.js';
 import { errno, INTERRUPTED, invalidState, IpcError } from './errors.js';
-import { endStaleWaits, endWaits, isAwaited, waitUntilReady, type Direction } from './readiness.js';
+import { endStaleWaits, endWaits, isAwaited, serve, waitUntilReady, type Direction } from './readiness.js';
 import { forget, madeHere } from './runtime-descriptors.js';
 import { soon, type WaitOptions, Waits } from './waiting.js';
 
@@ -19,13 +19,12 @@ const ETIMEDOUT = errno('ETIMEDOUT');
 export interface Operation<Result, T> {
   syscall: string;
   direction: Direction;
-  /**
-   * Makes the call. Undefined where it did not do what it should because it must not wait, which it may only where `wait` is
-   * true, nor did because the descriptor has O_NONBLOCK. Runs no code of the caller's.
-   */
-  attempt(wait: boolean): Result | undefined;
+  /** Makes the call, which must not wait. Undefined where it would have to. Runs no code of the caller's. */
+  attempt(): Result | undefined;
   /** Makes the value of what the call gave. */
   settle(result: Result): T;
+  /** Another descriptor that the call needs. */
+  besides?: number;
   /** Makes the error of a call that failed, was interrupted (EINTR) or ran out of time (ETIMEDOUT). */
   explain(result: number): Error;
 }
@@ -36,20 +35,46 @@ export interface BlockOptions {
   spin: number;
 }
 
+/** The objects to which a descriptor belongs, by its number. */
+const owners = new Map<number, Set<Descriptor>>();
+
+function addOwner(fd: number, owner: Descriptor): void {
+  const known = owners.get(fd);
+  if (known === undefined) owners.set(fd, new Set([owner]));
+  else known.add(owner);
+}
+
+function removeOwner(fd: number, owner: Descriptor): void {
+  const known = owners.get(fd);
+  if (known?.delete(owner) === true && known.size === 0) owners.delete(fd);
+}
+
+/** Before a descriptor is closed by its number, or the number given to another: ends its objects and all waits for it. */
+export function takeAway(fd: number): void {
+  for (const owner of [...(owners.get(fd) ?? [])]) owner.abandon();
+  endWaits(fd);
+}
+
 /** An open descriptor that belongs to an object, and what waits for it. */
 export class Descriptor {
   readonly fd: number;
   readonly #owner: string;
   readonly #waits = new Waits();
   #open = true;
-  /** Whether calls that must not wait say so by themselves: where the kernel can't, O_NONBLOCK has been set. */
-  #nonBlocking = false;
+  /**
+   * Where the kernel can't be asked not to wait in a call: another open file of the same pipe, which has O_NONBLOCK. On the
+   * descriptor itself everybody who has a copy would see the flag, and may take it away: libuv does so with what it gives
+   * children as their standard input and output, and the next call would block this thread. Where no other can be had, the
+   * descriptor itself.
+   */
+  #nonBlocking: number | undefined;
 
   /** @param owner the class it belongs to, for errors */
   constructor(fd: number, owner: string) {
     this.fd = fd;
     this.#owner = owner;
     endStaleWaits(fd);
+    addOwner(fd, this);
     native.own(madeHere(fd), true);
   }
 
@@ -61,34 +86,36 @@ export class Descriptor {
     if (!this.#open) throw invalidState(`The ${this.#owner} is closed`);
   }
 
-  /** read(2). Without `wait` it does not wait: -EAGAIN. */
-  read(into: Uint8Array, offset: number, size: number, wait: boolean): number {
-    const itself = wait || this.#nonBlocking;
-    const result = native.read(this.fd, into, offset, size, itself);
-    if (result !== EOPNOTSUPP || itself) return result;
-    this.setNonBlocking();
-    return native.read(this.fd, into, offset, size, true);
+  /** read(2), which does not wait: -EAGAIN. */
+  read(into: Uint8Array, offset: number, size: number): number {
+    if (this.#nonBlocking === undefined) {
+      const result = native.read(this.fd, into, offset, size, false);
+      if (result !== EOPNOTSUPP) return result;
+    }
+    return native.read(this.#nonBlockingOne(), into, offset, size, true);
   }
 
-  /** write(2) of the bytes from `offset` on. Without `wait` it does not wait: -EAGAIN. */
-  write(data: Uint8Array, offset: number, wait: boolean): number {
-    const itself = wait || this.#nonBlocking;
-    const result = native.write(this.fd, data, offset, itself);
-    if (result !== EOPNOTSUPP || itself) return result;
-    this.setNonBlocking();
-    return native.write(this.fd, data, offset, true);
+  /** write(2) of the bytes from `offset` on, which does not wait: -EAGAIN. */
+  write(data: Uint8Array, offset: number): number {
+    if (this.#nonBlocking === undefined) {
+      const result = native.write(this.fd, data, offset, false);
+      if (result !== EOPNOTSUPP) return result;
+    }
+    return native.write(this.#nonBlockingOne(), data, offset, true);
   }
 
-  /** The flag is the open file's: other processes that have it see it too. */
-  setNonBlocking(): void {
-    const flags = native.fcntl(this.fd, F_GETFL, 0);
-    if (flags >= 0) native.fcntl(this.fd, F_SETFL, flags | O_NONBLOCK);
-    this.#nonBlocking = true;
-  }
-
-  get hasNonBlocking(): boolean {
-    const flags = native.fcntl(this.fd, F_GETFL, 0);
-    return flags >= 0 && (flags & O_NONBLOCK) !== 0;
+  #nonBlockingOne(): number {
+    if (this.#nonBlocking === undefined) {
+      const another = native.reopen(this.fd);
+      if (another >= 0) native.own(madeHere(another), true);
+      this.#nonBlocking = another >= 0 ? another : this.fd;
+    }
+    // Each time, since somebody may have taken the flag away.
+    if (this.#nonBlocking === this.fd) {
+      const flags = native.fcntl(this.fd, F_GETFL, 0);
+      if (flags >= 0 && (flags & O_NONBLOCK) === 0) native.fcntl(this.fd, F_SETFL, flags | O_NONBLOCK);
+    }
+    return this.#nonBlocking;
   }
 
   /** Whether promises wait for it already. */
@@ -96,31 +123,27 @@ export class Descriptor {
     return isAwaited(this.fd, direction);
   }
 
-  /** The blocking variant. */
+  /**
+   * The blocking variant. Sleeps in poll(2), which ends with EINTR when a handler runs, whereas the kernel would make the call
+   * itself anew after the handlers of process.on(): Ctrl+C would do nothing.
+   */
   block<Result, T>(operation: Operation<Result, T>, { timeout, spin }: BlockOptions): T {
-    const start = timeout === undefined && spin === 0 ? 0 : performance.now();
-    const deadline = timeout === undefined ? Infinity : start + timeout;
-    let result: Result | undefined;
-    if (timeout !== undefined || spin > 0) {
-      const end = Math.min(start + spin / 1000, deadline);
-      do result = operation.attempt(false);
-      while (result === undefined && spin > 0 && performance.now() < end);
-    }
+    // Reading the options may have run the caller's code.
+    this.checkOpen();
+    const limited = timeout !== undefined;
+    const start = limited || spin > 0 ? performance.now() : 0;
+    const deadline = limited ? start + timeout : Infinity;
+    let result = operation.attempt();
+    const end = Math.min(start + spin / 1000, deadline);
+    while (result === undefined && spin > 0 && performance.now() < end) result = operation.attempt();
     while (result === undefined) {
-      // Where there is no time limit the call waits itself, unless the descriptor has O_NONBLOCK.
-      if (deadline === Infinity) result = operation.attempt(true);
-      if (result !== undefined) break;
-      this.#sleep(operation, deadline);
-      if (deadline !== Infinity) result = operation.attempt(false);
+      const left = limited ? deadline - performance.now() : -1;
+      if (limited && left <= 0) throw operation.explain(ETIMEDOUT);
+      const happened = native.pollOne(this.fd, operation.direction, left);
+      if (happened < 0) throw operation.explain(happened);
+      result = operation.attempt();
     }
     return operation.settle(result);
-  }
-
-  #sleep<Result, T>(operation: Operation<Result, T>, deadline: number): void {
-    const left = deadline === Infinity ? -1 : deadline - performance.now();
-    if (deadline !== Infinity && left <= 0) throw operation.explain(ETIMEDOUT);
-    const happened = native.pollOne(this.fd, operation.direction, left);
-    if (happened < 0) throw operation.explain(happened);
   }
 
   /** The promise variant. */
@@ -134,30 +157,37 @@ export class Descriptor {
     this.checkOpen();
     const { direction } = operation;
     if (!isAwaited(this.fd, direction)) {
-      let result = operation.attempt(false);
+      let result = operation.attempt();
       if (result === undefined && spin > 0) {
         const end = performance.now() + spin / 1000;
-        while (result === undefined && performance.now() < end) result = operation.attempt(false);
+        while (result === undefined && performance.now() < end) result = operation.attempt();
       }
       if (result !== undefined) return soon(operation.settle(result));
     }
     const call = {
       syscall: operation.syscall,
-      attempt: () => operation.attempt(false),
+      attempt: () => operation.attempt(),
       settle: (result: Result) => operation.settle(result),
       timedOut: () => operation.explain(ETIMEDOUT),
     };
-    return waitUntilReady(this.fd, direction, call, waits, options);
+    return waitUntilReady(this.fd, direction, call, waits, options, operation.besides);
   }
 
-  /** For what waits as a part of the object, such as an iteration. */
-  part(): Waits {
-    return new Waits(this.#waits);
+  /** For what waits as a part of the object, such as an iteration; of another's too where it needs both. */
+  part(other?: Descriptor): Waits {
+    return other === undefined ? new Waits(this.#waits) : new Waits(this.#waits, other.#waits);
+  }
+
+  /** Tries again what waits, when something else it waited for is there. */
+  serve(direction: Direction): void {
+    serve(this.fd, direction);
   }
 
   close(): void {
     if (!this.#open) return;
-    this.release('closed');
+    this.#end('closed');
+    // Other objects of the same number have lost it too.
+    takeAway(this.fd);
     native.close(this.fd);
     forget(this.fd);
   }
@@ -165,20 +195,34 @@ export class Descriptor {
   /** Ends the object's use of the descriptor, which stays open. */
   release(how: string): number {
     this.checkOpen();
-    this.#open = false;
-    const reason = `the ${this.#owner} was ${how} while this call waited`;
-    const ended = (syscall: string): IpcError => new IpcError(ECANCELED, syscall, { reason });
-    this.#waits.cancelAll(ended);
-    endWaits(this.fd, ended);
+    this.#end(how);
     native.own(this.fd, false);
     return this.fd;
+  }
+
+  /** When somebody else closes the descriptor: its number is not this object's any more. */
+  abandon(): void {
+    this.#end('deprived of its descriptor');
+    native.own(this.fd, false);
+  }
+
+  #end(how: string): void {
+    this.#open = false;
+    removeOwner(this.fd, this);
+    const reason = `the ${this.#owner} was ${how} while this call waited`;
+    this.#waits.cancelAll((syscall) => new IpcError(ECANCELED, syscall, { reason }));
+    if (this.#nonBlocking !== undefined && this.#nonBlocking !== this.fd) {
+      native.close(this.#nonBlocking);
+      forget(this.#nonBlocking);
+    }
   }
 }
 
 /** Undefined for what only says that the call must not wait. */
 export function unlessAgain(result: number, explain: (result: number) => Error): number | undefined {
   if (result >= 0) return result;
-  if (result === EAGAIN) return undefined;
+  // ETIMEDOUT of a call whose time limit is its way of not waiting.
+  if (result === EAGAIN || result === ETIMEDOUT) return undefined;
   throw explain(result);
 }
 

@@ -1,9 +1,12 @@
 import { IpcError } from './errors.js';
 
+/** What a source gives where there will be no more. */
+export const END = Symbol('end');
+
 /** Where an iteration takes its values from. */
 export interface Source<T> {
-  /** The next value, or a promise of it where it is not there yet; null where there will be no more. */
-  next(): T | null | Promise<T | null>;
+  /** The next value, or a promise of it where it is not there yet. */
+  next(): T | typeof END | Promise<T | typeof END>;
   /** Whether the object was closed: the iteration ends with it. */
   isOver(): boolean;
   /** Gives up what next() waits for. */
@@ -26,10 +29,10 @@ export class Iteration<T> implements AsyncIterableIterator<T> {
     try {
       const value = this.#source.next();
       if (!(value instanceof Promise)) {
-        return value === null ? this.return() : Promise.resolve({ value, done: false });
+        return value === END ? this.return() : Promise.resolve({ value, done: false });
       }
       return value.then(
-        (late) => (late === null ? this.return() : { value: late, done: false }),
+        (late) => (late === END ? this.return() : { value: late, done: false }),
         (error: unknown) => this.#fail(error),
       );
     } catch (error) {

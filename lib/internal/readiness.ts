@@ -145,6 +145,8 @@ class Watch {
   readonly id: number;
   readonly readers = new Line();
   readonly writers = new Line();
+  /** Those who wait for another descriptor, but need this one too. */
+  readonly dependents = new Set<Standing>();
   /** What the kernel tells of now; undefined while it does not know of this. */
   #armed: number | undefined;
 
@@ -189,6 +191,7 @@ class Watch {
     this.#armed = undefined;
     this.readers.cancelAll(reason);
     this.writers.cancelAll(reason);
+    for (const wait of [...this.dependents]) wait.cancel(reason(wait.syscall));
   }
 
   #tell(events: number): void {
@@ -212,7 +215,13 @@ class Watch {
 native.onReady((rows) => {
   for (let row = 0; row < rows; row++) {
     const at = READY_SLOT + row * 2;
-    watches.byId.get(block[at] as number)?.onReady(block[at + 1] as number);
+    const watch = watches.byId.get(block[at] as number);
+    try {
+      watch?.onReady(block[at + 1] as number);
+    } catch {
+      // Closed beneath this package: nobody waits for it. The kernel would not tell of the rows behind it again.
+      if (watch !== undefined) forget(watch);
+    }
   }
 }, libuv);
 
@@ -241,17 +250,32 @@ export function isAwaited(fd: number, direction: Direction): boolean {
   return watches.byNumber.get(fd)?.line(direction).occupied ?? false;
 }
 
-/** A promise of what the call gives once the descriptor is ready, behind those who wait for it already. */
+/** Tries again what waits. */
+export function serve(fd: number, direction: Direction): void {
+  watches.byNumber.get(fd)?.line(direction).serve();
+}
+
+/**
+ * A promise of what the call gives once the descriptor is ready, behind those who wait for it already. It ends with its
+ * descriptor, and with the one that the call needs besides.
+ */
 export function waitUntilReady<Result, T>(
   fd: number,
   direction: Direction,
   call: ReadyCall<Result, T>,
   waits: Waits,
   options: WaitOptions,
+  besides?: number,
 ): Promise<T> {
   const watch = watchOf(fd);
   watch.arm(direction);
   const wait = new ReadyWait(waits, watch.line(direction), call);
+  if (besides !== undefined) {
+    const { dependents } = watchOf(besides);
+    dependents.add(wait);
+    const forget = (): void => void dependents.delete(wait);
+    wait.promise.then(forget, forget);
+  }
   wait.watch(options);
   return wait.promise;
 }

@@ -30,6 +30,8 @@ core.onDone((rows, size) => {
     const wait = pending[index];
     if (wait === undefined) continue;
     pending[index] = undefined;
+    // The addon gives back what has not been taken, such as a descriptor.
+    block[at + ROW.TICKET] = 0;
     const offset = block[at + ROW.OFFSET] as number;
     const length = block[at + ROW.SIZE] as number;
     const data = length === size ? batch : slice(batch, offset, length);

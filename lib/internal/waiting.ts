@@ -149,20 +149,20 @@ function offAbort(signal: AbortSignal, wait: Wait<unknown>): void {
 /** The waits of one object, or of one part of it, which end with it. */
 export class Waits {
   readonly #waits = new Set<Wait<unknown>>();
-  readonly #whole: Waits | undefined;
+  readonly #wholes: Waits[];
 
-  constructor(whole?: Waits) {
-    this.#whole = whole;
+  constructor(...wholes: Waits[]) {
+    this.#wholes = wholes;
   }
 
   keep(wait: Wait<unknown>): void {
     this.#waits.add(wait);
-    if (this.#whole !== undefined) this.#whole.keep(wait);
+    for (const whole of this.#wholes) whole.keep(wait);
   }
 
   delete(wait: object): void {
     this.#waits.delete(wait as Wait<unknown>);
-    this.#whole?.delete(wait);
+    for (const whole of this.#wholes) whole.delete(wait);
   }
 
   cancelAll(reason: (syscall: string) => unknown): void {

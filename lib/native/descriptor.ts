@@ -11,6 +11,8 @@ interface Addon {
   /** Takes notice, for the whole process, that this package has made the descriptor. close() forgets it. */
   note: (fd: number, made: boolean) => void;
   isNoted: (fd: number) => boolean;
+  /** Another open file, with O_NONBLOCK, of the pipe or FIFO behind the descriptor. */
+  reopen: (fd: number) => number;
   dup: (fd: number) => number;
   dup2: (oldfd: number, newfd: number) => number;
   fcntl: (fd: number, cmd: number, arg: number) => number;

@@ -6,7 +6,7 @@ interface Addon {
   pipe2: (flags: number) => [read: number, write: number] | number;
   mkfifo: (path: string, mode: number) => number;
   open: (path: Uint8Array) => void;
-  openWithin: (path: Uint8Array) => void;
+  openInterruptibly: (path: Uint8Array) => void;
   openLater: (path: Uint8Array) => void;
   splice: (fdIn: number, fdOut: number, size: number, flags: number) => number;
   tee: (fdIn: number, fdOut: number, size: number, flags: number) => number;
@@ -34,12 +34,14 @@ export const native = {
     return result();
   },
 
-  /** Waits for the other side of a FIFO at most `timeout` milliseconds (negative: for ever). */
-  openWithin(path: string, flags: number, timeout: number): number {
-    const given = prepare(path, flags, 0);
-    block[3] = timeout;
-    block[4] = 0;
-    addon.openWithin(given);
+  /**
+   * Waits for the other side of a FIFO at most `timeout` milliseconds (negative: for ever), or until a signal handler is to
+   * run: EINTR, which the call itself does not give after handlers of process.on().
+   */
+  openInterruptibly(path: string, flags: number, timeout: number): number {
+    block[0] = flags;
+    block[1] = timeout;
+    addon.openInterruptibly(Buffer.from(`${path}\0`));
     return result();
   },
 

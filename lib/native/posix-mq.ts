@@ -39,6 +39,9 @@ interface Addon {
 
 const addon = binding as Addon;
 
+/** Long past: a call with this limit does not wait, whether or not the descriptor has O_NONBLOCK. */
+export const NEVER_WAIT: timespec = { tv_sec: 0, tv_nsec: 0 };
+
 function setUntil(slot: number, until: timespec | null): void {
   block[slot + 2] = until === null ? 0 : 1;
   if (until === null) return;

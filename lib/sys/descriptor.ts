@@ -1,7 +1,7 @@
 // <unistd.h> <fcntl.h> <poll.h>: descriptors of any kind
 import { bytes, int, memory, notBytes, object, size, type Bytes } from '../internal/arguments.js';
 import { invalidType, invalidValue, IpcError, outOfRange } from '../internal/errors.js';
-import { endWaits } from '../internal/readiness.js';
+import { takeAway } from '../internal/descriptor.js';
 import { forget, isRuntimes, madeHere, runtimes } from '../internal/runtime-descriptors.js';
 import { slab } from '../internal/slab.js';
 import { NOT_BYTES } from '../native/core.js';
@@ -61,7 +61,7 @@ export function close(fd: number): void {
 /** @internal close(2) under another name. */
 export function closeAs(syscall: string, fd: number): void {
   if (isRuntimes(fd)) throw runtimes(fd, syscall);
-  endWaits(fd);
+  takeAway(fd);
   const result = native.close(fd);
   forget(fd);
   if (result < 0) throw new IpcError(result, syscall);
@@ -137,7 +137,7 @@ export function dup2(oldfd: number, newfd: number): number {
   if (isRuntimes(oldfd)) throw runtimes(oldfd, 'dup2');
   if (oldfd !== newfd && native.fcntl(oldfd, F_GETFD, 0) >= 0) {
     if (isRuntimes(newfd)) throw runtimes(newfd, 'dup2');
-    endWaits(newfd);
+    takeAway(newfd);
   }
   const result = native.dup2(oldfd, newfd);
   if (result < 0) throw new IpcError(result, 'dup2');

@@ -4,7 +4,7 @@ import {
   bytes,
   cString,
   int,
-  long,
+  integer,
   memory,
   notBytes,
   object,
@@ -52,7 +52,7 @@ export function mq_open(name: string, oflag: number, mode = 0o600, attr?: Partia
 }
 
 function attribute(value: unknown, name: string): number | undefined {
-  return value === undefined ? undefined : (long(value, name) as number);
+  return value === undefined ? undefined : integer(value, name);
 }
 
 /** What the kernel takes where it is given nothing: the default, but no more than the most. */
@@ -110,7 +110,7 @@ export function mq_setattr(mqdes: number, newattr: Pick<mq_attr, 'mq_flags'>): m
   int(mqdes, 'mqdes');
   const given = object(newattr, 'newattr');
   if (given === undefined) throw invalidType('newattr', 'an object', newattr);
-  const result = native.mq_setattr(mqdes, long(given.mq_flags, 'newattr.mq_flags') as number);
+  const result = native.mq_setattr(mqdes, integer(given.mq_flags, 'newattr.mq_flags'));
   if (typeof result === 'number') throw new IpcError(result, 'mq_setattr');
   return result;
 }
@@ -204,8 +204,8 @@ function time(value: unknown): timespec {
   }
   const { tv_sec, tv_nsec } = value as Partial<timespec>;
   return {
-    tv_sec: long(tv_sec, 'absTimeout.tv_sec') as number,
-    tv_nsec: long(tv_nsec, 'absTimeout.tv_nsec') as number,
+    tv_sec: integer(tv_sec, 'absTimeout.tv_sec'),
+    tv_nsec: integer(tv_nsec, 'absTimeout.tv_nsec'),
   };
 }
 

@@ -5,9 +5,12 @@
 
 #include <napi.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 #include <string>
 
 namespace unix_ipc {
@@ -43,6 +46,16 @@ inline size_t ReadSize(const Napi::CallbackInfo& info, size_t index) {
   int64_t value = 0;
   napi_get_value_int64(info.Env(), info[index], &value);
   return value > 0 ? static_cast<size_t>(value) : 0;
+}
+
+// A time limit in milliseconds, which may have a fraction.
+inline timespec ToTimespec(double milliseconds) {
+  // Some 146 years are for ever.
+  milliseconds = std::min(std::max(milliseconds, 0.0), 4.6e12);
+  timespec time = {};
+  time.tv_sec = static_cast<time_t>(milliseconds / 1e3);
+  time.tv_nsec = static_cast<long>(std::fmod(milliseconds, 1e3) * 1e6);
+  return time;
 }
 
 inline std::string ReadString(const Napi::CallbackInfo& info, size_t index) {

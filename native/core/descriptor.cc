@@ -13,9 +13,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cmath>
 #include <cstdint>
 #include <ctime>
+#include <string>
 #include <vector>
 
 #include "core/arguments.h"
@@ -115,6 +115,19 @@ void Own(const Napi::CallbackInfo& info) {
   }
 }
 
+// reopen(fd): another open file, with O_NONBLOCK, of the pipe or FIFO that `fd` is an end of.
+Napi::Value Reopen(const Napi::CallbackInfo& info) {
+  int fd = ReadInt(info, 0);
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0) return Result(info.Env(), -errno);
+  std::string path = "/proc/self/fd/" + std::to_string(fd);
+  int another = open(path.c_str(), (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC);
+  if (another < 0) return Result(info.Env(), -errno);
+  // A FIFO can't be opened with O_DIRECT.
+  if ((flags & O_DIRECT) != 0) fcntl(another, F_SETFL, O_NONBLOCK | O_DIRECT);
+  return Result(info.Env(), another);
+}
+
 // dup(fd)
 Napi::Value Dup(const Napi::CallbackInfo& info) {
   int fd = dup(ReadInt(info, 0));
@@ -166,16 +179,18 @@ Napi::Value Poll(const Napi::CallbackInfo& info) {
 // fraction (negative: for ever).
 Napi::Value PollOne(const Napi::CallbackInfo& info) {
   pollfd descriptor = {ReadInt(info, 0), static_cast<short>(ReadInt(info, 1)), 0};
-  // Some 146 years are for ever.
-  double milliseconds = std::min(ReadDouble(info, 2), 4.6e12);
-  timespec timeout = {};
-  timeout.tv_sec = static_cast<time_t>(milliseconds / 1e3);
-  timeout.tv_nsec = static_cast<long>(std::fmod(milliseconds, 1e3) * 1e6);
+  double milliseconds = ReadDouble(info, 2);
+  timespec timeout = ToTimespec(milliseconds);
   int result = ppoll(&descriptor, 1, milliseconds < 0 ? nullptr : &timeout, nullptr);
   return Result(info.Env(), result < 0 ? -errno : descriptor.revents);
 }
 
 }  // namespace
+
+void CloseOwned(int fd) {
+  if (fd >= 0 && fd < kNoted) made[fd] = false;
+  close(fd);
+}
 
 void InitDescriptor(Napi::Env env, Napi::Object exports, Napi::Object constants,
                     Environment* environment) {
@@ -185,6 +200,7 @@ void InitDescriptor(Napi::Env env, Napi::Object exports, Napi::Object constants,
   exports["note"] = Napi::Function::New<Note>(env, "note");
   exports["isNoted"] = Napi::Function::New<IsNoted>(env, "isNoted");
   exports["own"] = Napi::Function::New<Own>(env, "own", environment);
+  exports["reopen"] = Napi::Function::New<Reopen>(env, "reopen");
   exports["dup"] = Napi::Function::New<Dup>(env, "dup");
   exports["dup2"] = Napi::Function::New<Dup2>(env, "dup2");
   exports["fcntl"] = Napi::Function::New<Fcntl>(env, "fcntl");

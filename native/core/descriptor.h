@@ -7,6 +7,9 @@
 
 namespace unix_ipc {
 
+// At the end of an environment: closes a descriptor of one of its objects.
+void CloseOwned(int fd);
+
 void InitDescriptor(Napi::Env env, Napi::Object exports, Napi::Object constants,
                     Environment* environment);
 

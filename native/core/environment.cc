@@ -1,12 +1,11 @@
 // Node-API instance data: see environment.h.
 #include "core/environment.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "core/arguments.h"
+#include "core/descriptor.h"
 #include "core/errors.h"
 #include "core/results.h"
 
@@ -94,7 +93,7 @@ Napi::Value BusyThreads(const Napi::CallbackInfo& info) {
 }  // namespace
 
 Environment::~Environment() {
-  for (int fd : descriptors) close(fd);
+  for (int fd : descriptors) CloseOwned(fd);
 }
 
 Environment* InitEnvironment(Napi::Env env, Napi::Object exports) {

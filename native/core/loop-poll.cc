@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 
@@ -52,7 +53,8 @@ bool LoopPoll::OpenThread() {
   int control = eventfd(0, EFD_CLOEXEC);
   if (control < 0) return false;
   control_ = control;
-  if (!waker_.Open(env_, false, this) || !StartThread(&thread_, RunThread, this)) {
+  if ((!waker_.opened() && !waker_.Open(env_, false, this)) ||
+      !StartThread(&thread_, RunThread, this)) {
     close(control);
     control_ = -1;
     return false;
@@ -114,10 +116,12 @@ void LoopPoll::Run() {
     pollfd descriptors[] = {{fd_, POLLIN, 0}, {control_, POLLIN, 0}};
     poll(descriptors, 2, -1);
     if (stopping_) return;
+    // Somebody else has closed one of them, or worse.
+    if (((descriptors[0].revents | descriptors[1].revents) & (POLLERR | POLLNVAL)) != 0) return;
     if ((descriptors[0].revents & POLLIN) == 0) continue;
     waker_.Wake();
     uint64_t resumed = 0;
-    while (read(control_, &resumed, sizeof(resumed)) < 0) {
+    while (read(control_, &resumed, sizeof(resumed)) < 0 && errno == EINTR) {
     }
     if (stopping_) return;
   }
@@ -125,7 +129,7 @@ void LoopPoll::Run() {
 
 void LoopPoll::Resume() {
   uint64_t once = 1;
-  while (write(control_, &once, sizeof(once)) < 0) {
+  while (write(control_, &once, sizeof(once)) < 0 && errno == EINTR) {
   }
 }
 

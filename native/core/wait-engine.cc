@@ -165,7 +165,13 @@ void WaitEngine::OnWake(napi_env env) {
     CallListener(env, on_done_, arguments, 2);
     // Not earlier: a codec may start a wait while its batch is settled, and must not get a ticket
     // of this very batch.
-    for (size_t row = 0; row < rows; row++) Forget(done[first + row].wait.get());
+    for (size_t row = 0; row < rows; row++) {
+      Done& ended = done[first + row];
+      // JavaScript has not taken it: the environment ends, and its loop only runs on to close handles.
+      bool taken = records_[row * kRecordSlots] == 0;
+      if (!taken && ended.result >= 0) ended.wait->Discard(ended.result);
+      Forget(ended.wait.get());
+    }
   }
   batch_ = nullptr;
   batch_size_ = 0;

@@ -3,6 +3,7 @@
 // A description is a class that can be moved, with
 //   static constexpr char kName[];           its C name
 //   static constexpr size_t kArguments;      how many numbers the constructor reads
+//   static constexpr bool kTries;            whether Attempt(kNo) makes the call
 //   explicit Call(const FastArguments&);
 //   LaneKey Key() const;                     calls with equal keys compete for the same thing
 //   ssize_t Attempt(Blocking, Scratch*);     one system call: its result or -errno
@@ -113,7 +114,8 @@ class Waitable {
       if (!call->WouldBlock(result)) return result;
     }
     if (!limited) return call->Attempt(Blocking::kYes, &environment->scratch);
-    if (MonotonicNow() >= deadline) return -ETIMEDOUT;
+    // Where it can't be made without waiting it has yet to be tried, however late it has become.
+    if (Call::kTries && MonotonicNow() >= deadline) return -ETIMEDOUT;
     KickTimer& timer = environment->deadline;
     if (!timer.created()) {
       int error = timer.Create();

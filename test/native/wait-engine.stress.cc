@@ -78,6 +78,7 @@ class Receive final : public Wait {
     ssize_t size = recv(socket_, scratch->Reserve(kMostBytes), kMostBytes, flags);
     return size >= 0 ? size : -errno;
   }
+  void Discard(ssize_t) override {}
   bool WouldBlock(ssize_t result) const override { return result == -EAGAIN; }
   Received Take(ssize_t result, const Scratch& scratch) const override {
     Received received;
