@@ -198,10 +198,9 @@ export class PipeReader<T = Buffer> extends PipeEnd implements AsyncIterable<T> 
       readable: true,
       writable: false,
     });
-    if (this.#keptOpen !== undefined) {
-      const keptOpen = this.#keptOpen;
-      stream.once('close', () => descriptor.close(keptOpen));
-    }
+    const keptOpen = this.#keptOpen;
+    this.#keptOpen = undefined;
+    if (keptOpen !== undefined) stream.once('close', () => descriptor.close(keptOpen));
     return stream;
   }
 
