@@ -3,8 +3,15 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { compile } from './harness/compile.js';
 import { formatDisturbance, watchDisturbance } from './harness/disturbance.js';
-import { listFamilies, loadFamily } from './harness/family.js';
-import { describeMachine, formatHeading, formatResult, formatSkipped, isMet } from './harness/report.js';
+import { Skipped, listFamilies, loadFamily } from './harness/family.js';
+import {
+  baselineOf,
+  describeMachine,
+  formatHeading,
+  formatResult,
+  formatSkipped,
+  isMet,
+} from './harness/report.js';
 import { canRun, median, runTrial } from './harness/trial.js';
 
 /** @import { Family, Trial } from './harness/family.js' */
@@ -38,15 +45,21 @@ async function runFamily(family, trials, signal) {
   compile(family.name);
   let job;
   for (const trial of trials) {
-    if (trial.job !== job) console.log(formatHeading(trial.job, values['self-check'] ? 'C' : 'Node'));
+    if (trial.job !== job)
+      console.log(formatHeading(trial.job, values['self-check'] ? baselineOf(trial.job) : 'Node'));
     job = trial.job;
     if (!canRun(trial)) {
-      console.log(formatSkipped(trial));
+      console.log(formatSkipped(trial, 'needs as many cores'));
       continue;
     }
-    const result = await runTrial(family, trial, Number(values.trials), signal);
-    console.log(formatResult(trial, result));
-    results.push({ trial, result });
+    try {
+      const result = await runTrial(family, trial, Number(values.trials), signal);
+      console.log(formatResult(trial, result));
+      results.push({ trial, result });
+    } catch (error) {
+      if (!(error instanceof Skipped)) throw error;
+      console.log(formatSkipped(trial, error.message));
+    }
   }
   return results;
 }
@@ -57,8 +70,8 @@ async function runFamily(family, trials, signal) {
  */
 function comparedWithItself(family) {
   const trials = family.trials.map((trial) => {
-    const { c } = trial.count;
-    const itself = { ...trial, node: trial.c, count: { c, node: c } };
+    const { baseline } = trial.count;
+    const itself = { ...trial, node: trial.baseline, count: { baseline, node: baseline } };
     delete itself.target;
     return itself;
   });
@@ -85,32 +98,35 @@ async function main(signal) {
   console.log(
     `Node ${machine.node}, ${machine.kernel}, ${machine.cores} cores, ${machine.cpu}; ` +
       `medians of ${values.trials} trials with fresh processes` +
-      (values['self-check'] ? '; C compared with itself' : ''),
+      (values['self-check'] ? '; the baselines compared with themselves' : ''),
   );
   const disturbanceSince = watchDisturbance();
   const rows = [];
+  let wanted = 0;
   for (const name of positionals.includes('all') ? known : positionals) {
     const declared = await loadFamily(name);
     const family = values['self-check'] ? comparedWithItself(declared) : declared;
     const trials = family.trials.filter(isWanted);
     if (trials.length === 0) continue;
+    wanted += trials.length;
     for (const { trial, result } of await runFamily(family, trials, signal)) {
       const ratio = median(result.ratios);
       rows.push({
         family: name,
         job: trial.job.name,
         measure: trial.job.measure,
+        baseline: baselineOf(trial.job),
         variant: trial.variant,
         description: trial.description,
         size: trial.size,
         cores: trial.cores,
-        median: { c: median(result.c), node: median(result.node), ratio },
+        median: { baseline: median(result.baseline), node: median(result.node), ratio },
         runs: result,
         ...(trial.target ? { target: trial.target, met: isMet(trial.target, ratio) } : {}),
       });
     }
   }
-  if (rows.length === 0) throw new Error(`nothing is called ${values.only}`);
+  if (wanted === 0) throw new Error(`nothing is called ${values.only}`);
   const disturbance = disturbanceSince();
   console.log(`\n${formatDisturbance(disturbance)}`);
   const targets = rows.filter((row) => row.target);
@@ -125,6 +141,8 @@ const interrupted = new AbortController();
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
   process.on(signal, () => interrupted.abort(new Error(`interrupted by ${signal}`)));
 }
+// Unheard it would end this process at once, and what was set up would stay.
+process.stdout.on('error', (cause) => interrupted.abort(new Error('nobody reads the output', { cause })));
 try {
   await main(interrupted.signal);
 } catch (error) {

@@ -1,13 +1,10 @@
 // System V message queues, the baseline: msgget(2), msgsnd(2), msgrcv(2), msgctl(2).
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
 
 #include "peer.h"
-
-#define MAX_SIZE 65536
 
 struct message {
   long type;
@@ -16,10 +13,6 @@ struct message {
 
 static int forth = -1;
 static int back = -1;
-static size_t size = 64;
-static long count = 1;
-static long warmup = 1;
-static long turns = 1;
 static struct message message = {.type = 1};
 
 static void send_to(int queue) {
@@ -67,11 +60,11 @@ static void sends(long n) {
   for (long i = 0; i < n; i++) send_to(forth);
 }
 
-static void pair(void) { measure(pairs, warmup, count, turns); }
-static void client(void) { measure(round_trips, warmup, count, turns); }
-static void server(void) { accompany(answers, warmup, count, turns); }
-static void receiver(void) { measure(receives, warmup, count, turns); }
-static void sender(void) { accompany(sends, warmup, count, turns); }
+static void pair(void) { measure(pairs); }
+static void client(void) { measure(round_trips); }
+static void server(void) { accompany(answers); }
+static void receiver(void) { measure(receives); }
+static void sender(void) { accompany(sends); }
 
 static void create(void) {
   // Ctrl-C reaches the whole process group: dying between the two calls would leave a queue that
@@ -96,56 +89,28 @@ static void destroy(void) {
   if (first == -1 || second == -1) die("msgctl");
 }
 
-static const struct {
-  const char* name;
-  void (*run)(void);
-} jobs[] = {
-    {"pair", pair},     {"client", client}, {"server", server},  {"receiver", receiver},
-    {"sender", sender}, {"create", create}, {"remove", destroy},
-};
-
-static _Noreturn void usage(void) {
-  fputs(
-      "usage: sysv-msg create\n"
-      "       sysv-msg remove -q queue -b queue\n"
-      "       sysv-msg pair|client|server|receiver|sender -q queue -b queue back\n"
-      "                [-s size] [-n count] [-w warm-up] [-t turns]\n",
-      stderr);
-  exit(2);
+static int take(int letter, const char* value) {
+  if (letter == 'q')
+    forth = atoi(value);
+  else if (letter == 'b')
+    back = atoi(value);
+  else
+    return 0;
+  return 1;
 }
 
+static const struct job jobs[] = {
+    {"pair", pair},     {"client", client}, {"server", server},  {"receiver", receiver},
+    {"sender", sender}, {"create", create}, {"remove", destroy}, {NULL, NULL},
+};
+
+static const char usage[] =
+    "usage: sysv-msg create\n"
+    "       sysv-msg remove -q queue -b queue\n"
+    "       sysv-msg pair|client|server|receiver|sender -q queue -b queue back\n"
+    "                [-s size up to 65536] [-n count] [-w warm-up] [-t turns]\n";
+
 int main(int argc, char** argv) {
-  int option;
-  while ((option = getopt(argc, argv, "q:b:s:n:w:t:")) != -1) {
-    switch (option) {
-      case 'q':
-        forth = atoi(optarg);
-        break;
-      case 'b':
-        back = atoi(optarg);
-        break;
-      case 's':
-        size = strtoul(optarg, NULL, 10);
-        break;
-      case 'n':
-        count = atol(optarg);
-        break;
-      case 'w':
-        warmup = atol(optarg);
-        break;
-      case 't':
-        turns = atol(optarg);
-        break;
-      default:
-        usage();
-    }
-  }
-  if (optind + 1 != argc || size > MAX_SIZE) usage();
-  memset(message.text, 'x', size);
-  for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++) {
-    if (strcmp(argv[optind], jobs[i].name) != 0) continue;
-    jobs[i].run();
-    return 0;
-  }
-  usage();
+  memset(message.text, 'x', sizeof message.text);
+  return run_peer(argc, argv, "q:b:s:n:w:t:", take, jobs, usage);
 }

@@ -1,12 +1,9 @@
 // System V message queues: which jobs are run, in what sizes, on how many cores, and what is aimed at.
 
-/** @import { Family, Job, Target, Trial } from '../harness/family.js' */
+import { both, declareTrials } from '../harness/declare.js';
 
-const SIZES = [1, 64, 1024, 4096, 8192];
-/** The size that the targets are about. */
-const TARGET_SIZE = 64;
-/** How long C should take for one turn; the counts follow from the rough costs below. */
-const TURN_IN_NANOSECONDS = 8e6;
+/** @import { Variant } from '../harness/declare.js' */
+/** @import { Family, Job } from '../harness/family.js' */
 
 /** @type {Job} */
 const pair = {
@@ -26,17 +23,6 @@ const oneWay = {
   description: 'messages from one process to another, as fast as the queue takes them',
   measure: 'rate',
 };
-
-/**
- * @typedef {object} Variant
- * @property {Job} job
- * @property {string} name
- * @property {string} description
- * @property {(1 | 2)[]} cores
- * @property {[string, string][]} peers who measures first; role and who plays it: 'c' stands for the C program on the Node side too
- * @property {number} [speedup] how many times the iterations of C Node needs to last about as long
- * @property {Partial<Record<1 | 2, Target>>} [targets] by number of cores
- */
 
 /** @type {Variant[]} */
 const variants = [
@@ -132,17 +118,6 @@ const variants = [
 ];
 
 /**
- * @param {string} name
- * @returns {[string, string][]}
- */
-function both(name) {
-  return [
-    ['client', name],
-    ['server', name],
-  ];
-}
-
-/**
  * Roughly what an iteration costs in C: the system calls and the copies of the text; between cores also the wake-ups,
  * in one-way jobs only where the queue (16 KiB) takes but a few messages.
  * @param {Job} job
@@ -155,46 +130,20 @@ function costInNanoseconds(job, size, cores) {
   return cores === 1 ? 6000 + size / 2 : 65_000;
 }
 
-/**
- * @param {Variant} variant
- * @param {number} size
- * @param {1 | 2} cores
- * @returns {Trial}
- */
-function declare({ job, name, description, peers, targets = {}, speedup = 1 }, size, cores) {
-  const cost = costInNanoseconds(job, size, cores);
-  const count = Math.round(TURN_IN_NANOSECONDS / cost);
-  const target = size === TARGET_SIZE ? targets[cores] : undefined;
-  return {
-    job,
-    variant: name,
-    description,
-    size,
-    cores,
-    // V8 optimises after some thousand calls; between cores most of the time is the wake-up.
-    warmup: job === roundTrip && cores === 2 ? 2000 : 5000,
-    count: { c: count, node: Math.round(count * speedup) },
-    c: peers.map(([role]) => ({ runtime: 'c', args: [role] })),
-    node: peers.map(([role, who]) =>
-      who === 'c' ? { runtime: 'c', args: [role] } : { runtime: 'node', args: [role, who] },
-    ),
-    quick: target !== undefined,
-    ...(target ? { target } : {}),
-  };
-}
-
 /** @type {Family} */
 export const family = {
   name: 'sysv-msg',
   title: 'System V message queues',
   setUp(control) {
     const [forth = '', back = ''] = control(['create']).trim().split(' ');
-    return ['-q', forth, '-b', back];
+    return { args: ['-q', forth, '-b', back] };
   },
   tearDown(control, args) {
     control(['remove', ...args]);
   },
-  trials: variants.flatMap((variant) =>
-    SIZES.flatMap((size) => variant.cores.map((cores) => declare(variant, size, cores))),
-  ),
+  trials: declareTrials(variants, {
+    sizes: [1, 64, 1024, 4096, 8192],
+    targetSize: 64,
+    cost: costInNanoseconds,
+  }),
 };

@@ -24,7 +24,8 @@ export function compile(name) {
   if (modified(program) <= newest) {
     mkdirSync(output, { recursive: true });
     const args = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-pthread', '-o', path, fileURLToPath(source)];
-    execFileSync('cc', args, { stdio: 'inherit' });
+    // Before 2.34 glibc keeps the POSIX queues in a library of their own.
+    execFileSync('cc', [...args, '-lrt'], { stdio: 'inherit' });
   }
   return path;
 }

@@ -13,10 +13,11 @@ import { basename } from 'node:path';
  * @property {string} name
  * @property {string} description what one iteration is
  * @property {'time' | 'rate'} measure time per iteration (less is better) or iterations a second (more is better)
+ * @property {string} [baseline] who this package is compared with: C where nothing is said
  */
 
 /**
- * What the ratio of Node to C should be; information, never a failure.
+ * What the ratio of Node to the baseline should be; information, never a failure.
  * @typedef {{ atMost: number } | { atLeast: number }} Target
  */
 
@@ -25,29 +26,40 @@ import { basename } from 'node:path';
  * @property {Job} job
  * @property {string} variant
  * @property {string} description what Node does; C does the same with the plain calls
+ * @property {string[]} [setting] what `setUp` is to make for this trial, in the family's own words
  * @property {number} size bytes of a message
  * @property {1 | 2} cores one for all peers, or one for each of two
  * @property {number} warmup iterations before the first turn
- * @property {{ c: number, node: number }} count iterations of one turn
- * @property {Peer[]} c
+ * @property {{ baseline: number, node: number }} count iterations of one turn
+ * @property {Peer[]} baseline the C program, or what else the job compares with
  * @property {Peer[]} node
  * @property {boolean} quick also part of a --quick run
  * @property {Target} [target]
  */
 
 /**
- * Runs the family's C program and gives what it printed.
+ * Runs the family's C program and gives what it printed. It throws Skipped where the program ends with status 77.
  * @typedef {(args: string[]) => string} Control
+ */
+
+/**
+ * What a group of peers works on. Its peers find the descriptors as 3, 4, 5 …; the harness closes its own.
+ * @typedef {object} Objects
+ * @property {string[]} args names them to each peer
+ * @property {number[]} [fds] close-on-exec
  */
 
 /**
  * @typedef {object} Family
  * @property {string} name the stem: bench/c/<name>.c, bench/node/<name>.js
  * @property {string} title
- * @property {(control: Control) => string[]} setUp makes what a group of peers needs, gives the arguments that name it to each of them
- * @property {(control: Control, args: string[]) => void} tearDown removes it
+ * @property {(control: Control, trial: Trial) => Objects} setUp makes what a group of peers needs
+ * @property {(control: Control, args: string[]) => void} tearDown removes it, given the arguments that name it
  * @property {Trial[]} trials
  */
+
+/** The machine lacks what a trial needs, and the message says what. */
+export class Skipped extends Error {}
 
 const folder = new URL('../families/', import.meta.url);
 

@@ -3,6 +3,8 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
+/** @import { ChildProcessWithoutNullStreams } from 'node:child_process' */
+
 /** @typedef {{ command: string, args: string[], core: number }} Pinned */
 /** @typedef {{ count: number, nanoseconds: number }} Measurement */
 
@@ -15,9 +17,14 @@ export function allowedCores() {
   });
 }
 
-/** @param {Pinned} peer */
-function start({ command, args, core }) {
-  const child = spawn('taskset', ['-c', String(core), command, ...args], { stdio: 'pipe' });
+/**
+ * @param {Pinned} peer
+ * @param {number[]} fds
+ */
+function start({ command, args, core }, fds) {
+  const child = /** @type {ChildProcessWithoutNullStreams} */ (
+    spawn('taskset', ['-c', String(core), command, ...args], { stdio: ['pipe', 'pipe', 'pipe', ...fds] })
+  );
   let errors = '';
   child.stderr.setEncoding('utf8').on('data', (/** @type {string} */ text) => (errors += text));
   // A peer that died leaves a broken pipe behind; what it died of says more.
@@ -47,9 +54,10 @@ export class PeerGroup {
   /**
    * @param {Pinned[]} peers the first one measures
    * @param {AbortSignal} signal kills them
+   * @param {number[]} fds descriptors that each of them inherits as 3, 4, 5 …
    */
-  constructor(peers, signal) {
-    this.#peers = peers.map(start);
+  constructor(peers, signal, fds = []) {
+    this.#peers = peers.map((peer) => start(peer, fds));
     const leader = this.#peers[0];
     if (!leader) throw new Error('a job needs a peer');
     this.#leader = leader.child;

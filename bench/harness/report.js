@@ -5,9 +5,14 @@ import { median } from './trial.js';
 /** @import { Result } from './trial.js' */
 
 const units = {
-  time: { figure: 'µs', ratio: "Node's time / C's, lower is better" },
-  rate: { figure: 'a second', ratio: "Node's rate / C's, higher is better" },
+  time: { figure: 'µs', better: 'lower' },
+  rate: { figure: 'a second', better: 'higher' },
 };
+
+/** @param {Job} job */
+export function baselineOf({ baseline = 'C' }) {
+  return baseline;
+}
 
 export function describeMachine() {
   return {
@@ -39,35 +44,37 @@ function ratio(value) {
 
 /** @param {string[]} cells */
 function row([what = '', ...cells]) {
-  const widths = [6, 6, 12, 14, 7, 14];
+  const widths = [6, 6, 14, 14, 7, 14];
   const rest = cells.map((cell, i) => (i < widths.length ? cell.padStart(widths[i] ?? 0) : `  ${cell}`));
-  return `${what.padEnd(48)}${rest.join('')}`.trimEnd();
+  return `${what.padEnd(52)}${rest.join('')}`.trimEnd();
 }
 
 /**
  * @param {Job} job
- * @param {string} node who is compared with C
+ * @param {string} node who is compared with the baseline
  */
-export function formatHeading({ name, description, measure }, node) {
-  const { figure: unit, ratio: meaning } = units[measure];
+export function formatHeading(job, node) {
+  const { name, description, measure } = job;
+  const { figure: unit, better } = units[measure];
+  const baseline = baselineOf(job);
   const columns = row([
     measure,
     'bytes',
     'cores',
-    `C ${unit}`,
+    `${baseline} ${unit}`,
     `${node} ${unit}`,
     'ratio',
     'min - max',
     'target',
   ]);
-  return `\n${name}: ${description}\nratio: ${meaning.replace('Node', node)}\n${columns}`;
+  return `\n${name}: ${description}\nratio: ${node}'s ${measure} / ${baseline}'s, ${better} is better\n${columns}`;
 }
 
 /**
  * @param {Trial} trial
  * @param {Result} result
  */
-export function formatResult({ description, size, cores, target }, { c, node, ratios }) {
+export function formatResult({ description, size, cores, target }, { baseline, node, ratios }) {
   const middle = median(ratios);
   const range = `${ratio(Math.min(...ratios))} - ${ratio(Math.max(...ratios))}`;
   const wanted = target
@@ -76,7 +83,7 @@ export function formatResult({ description, size, cores, target }, { c, node, ra
   const cells = [
     String(size),
     String(cores),
-    figure(median(c)),
+    figure(median(baseline)),
     figure(median(node)),
     ratio(middle),
     range,
@@ -85,7 +92,10 @@ export function formatResult({ description, size, cores, target }, { c, node, ra
   return row([description, ...cells]);
 }
 
-/** @param {Trial} trial */
-export function formatSkipped({ description, size, cores }) {
-  return row([description, String(size), String(cores), 'skipped: needs as many cores']);
+/**
+ * @param {Trial} trial
+ * @param {string} reason
+ */
+export function formatSkipped({ description, size, cores }, reason) {
+  return `${row([description, String(size), String(cores)])}  skipped: ${reason}`;
 }

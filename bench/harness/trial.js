@@ -1,19 +1,22 @@
 import { execFileSync } from 'node:child_process';
+import { closeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { compile } from './compile.js';
+import { Skipped } from './family.js';
 import { PeerGroup, allowedCores } from './peers.js';
 
-/** @import { Family, Job, Peer, Trial } from './family.js' */
+/** @import { Control, Family, Job, Peer, Trial } from './family.js' */
 /** @import { Measurement } from './peers.js' */
 
 /**
- * Microseconds an iteration or iterations a second, as the job says; ratios of Node to C. One of each per trial.
- * @typedef {{ c: number[], node: number[], ratios: number[] }} Result
+ * Microseconds an iteration or iterations a second, as the job says; ratios of Node to the baseline. One of each per trial.
+ * @typedef {{ baseline: number[], node: number[], ratios: number[] }} Result
  */
 
-/** Of some milliseconds each: machines change their pace in tenths of a second, and C and Node must both meet it. */
+/** Of some milliseconds each: machines change their pace in tenths of a second, and both sides must meet it. */
 const TURNS = 16;
 const TIME_LIMIT_MS = 60_000;
+const EXIT_SKIPPED = 77;
 
 /** @param {number[]} values */
 export function median(values) {
@@ -37,7 +40,23 @@ function figure({ measure }, { count, nanoseconds }) {
 }
 
 /**
- * One trial: a fresh group of processes for C and one for Node, each with objects of its own, taking turns:
+ * Compiles again where a build of the addon has emptied build/ meanwhile: what was set up must be torn down.
+ * @param {Family} family
+ * @returns {Control}
+ */
+function controlOf({ name }) {
+  return (args) => {
+    try {
+      return execFileSync(compile(name), args, { encoding: 'utf8', stdio: 'pipe' });
+    } catch (error) {
+      const { status, stderr } = /** @type {{ status?: number, stderr?: string }} */ (error);
+      throw status === EXIT_SKIPPED ? new Skipped(stderr?.trim(), { cause: error }) : error;
+    }
+  };
+}
+
+/**
+ * One trial: a fresh group of processes for the baseline and one for Node, each with objects of its own, taking turns:
  * C, Node, C, Node … While one has its turn the other is asleep.
  * @param {Family} family
  * @param {Trial} trial
@@ -46,9 +65,7 @@ function figure({ measure }, { count, nanoseconds }) {
 async function runOnce(family, trial, signal) {
   const script = fileURLToPath(new URL(`../node/${family.name}.js`, import.meta.url));
   const cores = allowedCores();
-  // Compiles again where a build of the addon has emptied build/ meanwhile: what was set up must be torn down.
-  const control = (/** @type {string[]} */ args) =>
-    execFileSync(compile(family.name), args, { encoding: 'utf8' });
+  const control = controlOf(family);
   const limited = AbortSignal.any([signal, AbortSignal.timeout(TIME_LIMIT_MS)]);
   limited.throwIfAborted();
 
@@ -61,37 +78,42 @@ async function runOnce(family, trial, signal) {
    * @param {number} count
    */
   const start = (peers, count) => {
-    const common = family.setUp(control);
+    const { args: common, fds = [] } = family.setUp(control, trial);
     objects.push(common);
     const numbers = { s: trial.size, n: count, w: trial.warmup, t: TURNS };
     const options = Object.entries(numbers).flatMap(([letter, value]) => [`-${letter}`, String(value)]);
-    const group = new PeerGroup(
-      peers.map(({ runtime, args }, i) => ({
-        command: runtime === 'c' ? compile(family.name) : process.execPath,
-        args: [...(runtime === 'c' ? [] : [script]), ...args, ...common, ...options],
-        core: cores[i % trial.cores] ?? 0,
-      })),
-      limited,
-    );
-    groups.push(group);
-    return group;
+    try {
+      const group = new PeerGroup(
+        peers.map(({ runtime, args }, i) => ({
+          command: runtime === 'c' ? compile(family.name) : process.execPath,
+          args: [...(runtime === 'c' ? [] : [script]), ...args, ...common, ...options],
+          core: cores[i % trial.cores] ?? 0,
+        })),
+        limited,
+        fds,
+      );
+      groups.push(group);
+      return group;
+    } finally {
+      for (const fd of fds) closeSync(fd);
+    }
   };
 
   try {
-    const c = start(trial.c, trial.count.c);
+    const baseline = start(trial.baseline, trial.count.baseline);
     const node = start(trial.node, trial.count.node);
-    await Promise.all([c.ready(), node.ready()]);
+    await Promise.all([baseline.ready(), node.ready()]);
     /** @type {Result} */
-    const turns = { c: [], node: [], ratios: [] };
+    const turns = { baseline: [], node: [], ratios: [] };
     for (let i = 0; i < TURNS; i++) {
-      const ofC = figure(trial.job, await c.turn());
+      const ofBaseline = figure(trial.job, await baseline.turn());
       const ofNode = figure(trial.job, await node.turn());
-      turns.c.push(ofC);
+      turns.baseline.push(ofBaseline);
       turns.node.push(ofNode);
-      turns.ratios.push(ofNode / ofC);
+      turns.ratios.push(ofNode / ofBaseline);
     }
-    await Promise.all([c.ended(), node.ended()]);
-    return { c: median(turns.c), node: median(turns.node), ratio: median(turns.ratios) };
+    await Promise.all([baseline.ended(), node.ended()]);
+    return { baseline: median(turns.baseline), node: median(turns.node), ratio: median(turns.ratios) };
   } finally {
     await Promise.all(groups.map((group) => group.stop()));
     for (const common of objects) family.tearDown(control, common);
@@ -107,10 +129,10 @@ async function runOnce(family, trial, signal) {
  */
 export async function runTrial(family, trial, times, signal) {
   /** @type {Result} */
-  const result = { c: [], node: [], ratios: [] };
+  const result = { baseline: [], node: [], ratios: [] };
   for (let i = 0; i < times; i++) {
-    const { c, node, ratio } = await runOnce(family, trial, signal);
-    result.c.push(c);
+    const { baseline, node, ratio } = await runOnce(family, trial, signal);
+    result.baseline.push(baseline);
     result.node.push(node);
     result.ratios.push(ratio);
   }

@@ -8,20 +8,19 @@ import { parseArgs } from 'node:util';
 
 /**
  * `-s size -n count -w warm-up -t turns`, letters of the family's own, and the words between them.
- * @template {string} [Letter=never]
- * @param {Letter[]} [letters] options of this family; each takes a number
+ * @template {string} Letter
+ * @param {Letter[]} letters options of this family
  */
-export function readArguments(letters = []) {
-  const names = [...letters, .../** @type {const} */ (['s', 'n', 'w', 't'])];
+export function readArguments(letters) {
+  const names = [...letters, 's', 'n', 'w', 't'];
   /** @type {NonNullable<ParseArgsConfig['options']>} */
   const config = Object.fromEntries(names.map((name) => [name, { type: 'string', short: name }]));
   const { values, positionals } = parseArgs({ options: config, allowPositionals: true });
-  const options = /** @type {Record<Letter | 's' | 'n' | 'w' | 't', number>} */ (
-    Object.fromEntries(names.map((name) => [name, Number(values[name] ?? 1)]))
-  );
+  const number = (/** @type {string} */ name) => Number(values[name] ?? 1);
   /** @type {Plan} */
-  const plan = { count: options.n, warmup: options.w, turns: options.t };
-  return { words: positionals, options, size: options.s, plan };
+  const plan = { count: number('n'), warmup: number('w'), turns: number('t') };
+  const options = /** @type {Record<Letter, string>} */ (values);
+  return { words: positionals, options, size: number('s'), plan };
 }
 
 export function ready() {
@@ -89,4 +88,31 @@ export async function measureAsync(iterate, { count, warmup, turns }) {
 export async function accompanyAsync(iterate, { count, warmup, turns }) {
   await iterate(warmup);
   for (let turn = 0; turn < turns; turn++) await iterate(count);
+}
+
+/**
+ * The measuring peer where messages arrive by themselves, in one loop over all turns: a loop for each would time
+ * its beginning and end too. `begin` lets the sender go.
+ * @param {() => void} begin
+ * @param {Plan} plan
+ * @param {number} [unit] how many of what is counted make an iteration
+ * @returns {(n: number) => boolean} takes what has arrived; false after the last
+ */
+export function meter(begin, { count, warmup, turns }, unit = 1) {
+  let left = warmup * unit;
+  let turn = 0;
+  let start = 0n;
+  begin();
+  return (n) => {
+    left -= n;
+    if (left > 0) return true;
+    if (turn === 0) ready();
+    else report(count, process.hrtime.bigint() - start);
+    if (turn++ === turns) return false;
+    awaitTurn();
+    left = count * unit;
+    start = process.hrtime.bigint();
+    begin();
+    return true;
+  };
 }

@@ -1,19 +1,11 @@
 // System V message queues: the jobs of bench/c/sysv-msg.c, call for call, through this package.
 import { SysvMessageQueue } from 'unix-ipc';
 import * as sys from 'unix-ipc/sys';
-import {
-  accompany,
-  accompanyAsync,
-  awaitTurn,
-  measure,
-  measureAsync,
-  readArguments,
-  ready,
-  report,
-} from './peer.js';
+import { accompany, accompanyAsync, measure, measureAsync, meter, readArguments } from './peer.js';
 
 const { words, options, size, plan } = readArguments(['q', 'b']);
-const { q: forth, b: back } = options;
+const forth = Number(options.q);
+const back = Number(options.b);
 const payload = Buffer.alloc(size, 'x');
 
 const SPIN_MICROSECONDS = 50;
@@ -162,21 +154,10 @@ const otherJobs = {
   async 'receiver for-await'() {
     const queue = SysvMessageQueue.openId(forth);
     const go = sysEnd(back);
-    let left = plan.warmup;
-    let turn = 0;
-    let start = 0n;
-    go.send(payload);
-    // One loop over all turns: a loop for each would time the iterator's end and beginning too.
+    const more = meter(() => go.send(payload), plan);
     for await (const { data } of queue) {
       checkLength(data.length);
-      if (--left > 0) continue;
-      if (turn === 0) ready();
-      else report(plan.count, process.hrtime.bigint() - start);
-      if (turn++ === plan.turns) break;
-      awaitTurn();
-      left = plan.count;
-      start = process.hrtime.bigint();
-      go.send(payload);
+      if (!more(1)) break;
     }
   },
 
