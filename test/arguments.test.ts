@@ -1,14 +1,15 @@
 // Wrong arguments of every kind to everything that is exported: an error, and never a crash, a hang or a message gone.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { IPC_PRIVATE, SysvMessageQueue } from 'unix-ipc';
+import { EventFd, Fifo, IPC_PRIVATE, Pipe, PipeReader, PipeWriter, SysvMessageQueue } from 'unix-ipc';
+import { countOf, descriptors, drainPipe, fillPipe, folder } from './fixtures/pipe-ends.js';
 import { chance } from './helpers/chance.js';
 import { rejection } from './helpers/failures.js';
 import { ownNamespace, queueRows } from './helpers/kernel.js';
 import { nodeProgram } from './helpers/peers.js';
-import { drain, privateQueue } from './helpers/queues.js';
+import { borrow, drain, privateQueue } from './helpers/queues.js';
 import { scale } from './helpers/until.js';
 
 describe('every export', () => {
@@ -33,12 +34,21 @@ describe('every export', () => {
       });
       const report = JSON.parse(line) as { cases: number; count: number; complaints: string[] };
       expect(report.complaints).toEqual([]);
-      expect(report.count).toBeGreaterThan(5000);
+      expect(report.count).toBeGreaterThan(20_000);
       expect(await peer.exited).toMatchObject({ code: 0, signal: null });
       expect(queueRows()).toHaveLength(before);
     },
-    60_000 * scale,
+    150_000 * scale,
   );
+
+  it('leaves the descriptors of the runtime itself alone, whichever number is given', async () => {
+    const peer = nodeProgram('hostile-runtime.js');
+    const line = await peer.line();
+    const report = JSON.parse(line) as { kinds: string[]; complaints: string[] };
+    expect(report.complaints).toEqual([]);
+    expect(report.kinds).toContain('anon_inode:[eventpoll]');
+    expect(await peer.exited).toMatchObject({ code: 0, signal: null });
+  }, 60_000);
 });
 
 /** Calls made from JavaScript programs, where no type stops a wrong argument. */
@@ -259,5 +269,285 @@ describe('set()', () => {
     const before = queue.stat();
     expect(await codeOf(() => loose(queue)['set']?.(changes))).toBe(code);
     expect(queue.stat()).toEqual(before);
+  });
+});
+
+const wrongTimes: [string, unknown, string][] = [
+  ['a string', '5', type],
+  ['null', null, type],
+  ['a bigint', 5n, type],
+  ['NaN', NaN, range],
+  ['-1', -1, range],
+  ['-Infinity', -Infinity, range],
+];
+const wrongSignals: [string, unknown][] = [
+  ['null', null],
+  ['a number', 1],
+  ['an object', {}],
+  ['an EventTarget', new EventTarget()],
+  ['a function', () => 1],
+];
+const wrongSizes: [string, unknown, string][] = [
+  ['a string', '1', type],
+  ['null', null, type],
+  ['a bigint', 1n, type],
+  ['-1', -1, range],
+  ['NaN', NaN, range],
+  ['a fraction', 1.5, range],
+  ['Infinity', Infinity, range],
+];
+
+describe('Pipe.create()', () => {
+  it.each([
+    ['null', null, type],
+    ['a number', 5, type],
+    ['a capacity of a string', { capacity: '4096' }, type],
+    ['a negative capacity', { capacity: -1 }, range],
+    ['a capacity that is NaN', { capacity: NaN }, range],
+    ['a fraction as capacity', { capacity: 0.5 }, range],
+    ['packets of a string', { packets: 'yes' }, type],
+    ['packets of a number', { packets: 1 }, type],
+    ['a codec that is not known', { packets: true, codec: 'xml' }, /^ERR_INVALID_ARG_(TYPE|VALUE)$/],
+    ['a codec without decode', { packets: true, codec: { encode: String } }, type],
+    ['a negative spin', { spin: -1 }, range],
+    ['a spin of a string', { spin: '1' }, type],
+  ])('refuses %s and makes no pipe', async (_what, options, code) => {
+    const before = descriptors();
+    expect(await codeOf(() => loose(Pipe)['create']?.(options))).toMatch(code);
+    expect(descriptors()).toBe(before);
+  });
+});
+
+describe.each([
+  ['PipeReader', PipeReader],
+  ['PipeWriter', PipeWriter],
+  ['EventFd', EventFd],
+])('%s.fromFd()', (_name, kind) => {
+  it.each([undefined, null, '1', 1n, {}, true])('refuses %s', async (fd) => {
+    expect(await codeOf(() => loose(kind)['fromFd']?.(fd))).toBe(type);
+  });
+
+  it.each([NaN, 0.5, 2 ** 31, Infinity])('refuses %s', async (fd) => {
+    expect(await codeOf(() => kind.fromFd(fd))).toBe(range);
+  });
+
+  it('has no descriptor of a negative number', async () => {
+    expect(await codeOf(() => kind.fromFd(-1))).toMatch(/^(EBADF|ERR_OUT_OF_RANGE)$/);
+  });
+});
+
+describe.each(['readSync', 'tryRead', 'read', 'chunks'])('PipeReader.%s()', (name) => {
+  const taking = (reader: PipeReader, options: unknown): unknown =>
+    name === 'chunks'
+      ? (loose(reader)['chunks']?.(options) as AsyncIterator<unknown>).next()
+      : loose(reader)[name]?.(options);
+
+  it.each([
+    ['options of null', null, type],
+    ['options of a string', 'x', type],
+    ...wrongSizes.map(([what, size, code]): [string, unknown, string] => [
+      `a size of ${what}`,
+      { size },
+      code,
+    ]),
+    ...(name === 'tryRead'
+      ? []
+      : wrongTimes.map(([what, timeout, code]): [string, unknown, string] => [
+          `a time limit of ${what}`,
+          { timeout },
+          code,
+        ])),
+    ...(name === 'read' || name === 'chunks'
+      ? wrongSignals.map(([what, signal]): [string, unknown, string] => [
+          `a signal of ${what}`,
+          { signal },
+          type,
+        ])
+      : []),
+  ])('refuses %s and takes nothing', async (_what, options, code) => {
+    const { reader, writer } = borrow(Pipe.create());
+    writer.writeSync('stays');
+    expect(await codeOf(() => taking(reader, options))).toBe(code);
+    expect(drainPipe(reader.fd).toString()).toBe('stays');
+  });
+});
+
+describe.each(['writeSync', 'tryWrite', 'write'])('PipeWriter.%s()', (name) => {
+  it.each([
+    ['no data', [], type],
+    ['null', [null], type],
+    ['a number', [5], type],
+    ['an object', [{}], type],
+    ['an ArrayBuffer', [new ArrayBuffer(8)], type],
+    ['a Uint16Array', [new Uint16Array(2)], type],
+    ...(name === 'tryWrite'
+      ? []
+      : [
+          ['options of null', ['x', null], type] as [string, unknown[], string],
+          ...wrongTimes.map(([what, timeout, code]): [string, unknown[], string] => [
+            `a time limit of ${what}`,
+            ['x', { timeout }],
+            code,
+          ]),
+        ]),
+    ...(name === 'write'
+      ? wrongSignals.map(([what, signal]): [string, unknown[], string] => [
+          `a signal of ${what}`,
+          ['x', { signal }],
+          type,
+        ])
+      : []),
+  ] as [string, unknown[], string][])('refuses %s and writes nothing', async (_what, args, code) => {
+    const { reader, writer } = borrow(Pipe.create());
+    expect(await codeOf(() => loose(writer)[name]?.(...args))).toBe(code);
+    expect(reader.available).toBe(0);
+  });
+});
+
+describe('setCapacity()', () => {
+  it.each([
+    ['nothing', undefined, type],
+    ['null', null, type],
+    ['a string', '4096', type],
+    ['a bigint', 4096n, type],
+    ['-1', -1, range],
+    ['NaN', NaN, range],
+    ['a fraction', 0.5, range],
+    ['2^53', 2 ** 53, range],
+  ])('refuses %s and changes nothing', async (_what, bytes, code) => {
+    const { reader, writer } = borrow(Pipe.create());
+    const before = reader.capacity;
+    expect(await codeOf(() => loose(reader)['setCapacity']?.(bytes))).toBe(code);
+    expect(await codeOf(() => loose(writer)['setCapacity']?.(bytes))).toBe(code);
+    expect(reader.capacity).toBe(before);
+  });
+});
+
+describe('Fifo.make()', () => {
+  it.each([
+    ['no path', [], type],
+    ['a path of null', [null], type],
+    ['a path of a number', [1], type],
+    ['a path with NUL', ['fifo\0'], value],
+    ['options of null', ['fifo', null], type],
+    ['a mode of a string', ['fifo', { mode: '0600' }], type],
+    ['a negative mode', ['fifo', { mode: -1 }], range],
+    ['a mode of more than nine bits', ['fifo', { mode: 0o10000 }], range],
+    ['exclusive of a string', ['fifo', { exclusive: 'no' }], type],
+  ] as [string, unknown[], string][])('refuses %s and makes nothing', async (_what, args, code) => {
+    const place = folder();
+    const [path, ...rest] = args;
+    const there = typeof path === 'string' ? join(place, path) : path;
+    expect(await codeOf(() => loose(Fifo)['make']?.(...(args.length > 0 ? [there, ...rest] : [])))).toBe(
+      code,
+    );
+    expect(readdirSync(place)).toEqual([]);
+  });
+});
+
+describe.each([
+  'openReaderSync',
+  'tryOpenReader',
+  'openReader',
+  'openWriterSync',
+  'tryOpenWriter',
+  'openWriter',
+])('Fifo.%s()', (name) => {
+  it.each([
+    ['options of null', null, type],
+    ['packets of a number', { packets: 1 }, type],
+    ['a codec without packets', { codec: 'utf8' }, value],
+    ['a negative spin', { spin: -1 }, range],
+    ...(name.includes('Reader')
+      ? [['keepOpen of a string', { keepOpen: 'yes' }, type] as [string, unknown, string]]
+      : []),
+    ...(name.startsWith('try')
+      ? []
+      : wrongTimes.map(([what, timeout, code]): [string, unknown, string] => [
+          `a time limit of ${what}`,
+          { timeout },
+          code,
+        ])),
+    ...(name.startsWith('try') || name.endsWith('Sync')
+      ? []
+      : wrongSignals.map(([what, signal]): [string, unknown, string] => [
+          `a signal of ${what}`,
+          { signal },
+          type,
+        ])),
+  ] as [string, unknown, string][])('refuses %s and opens nothing', async (_what, options, code) => {
+    const fifo = Fifo.make(join(folder(), 'fifo'));
+    const reader = borrow(fifo.tryOpenReader({ keepOpen: true }));
+    const before = descriptors();
+    expect(await codeOf(() => loose(fifo)[name]?.(options))).toBe(code);
+    expect(await codeOf(() => loose(Fifo)[name]?.(fifo.path, options))).toBe(code);
+    expect(descriptors()).toBe(before);
+    reader.close();
+  });
+
+  it.each([
+    ['no path', undefined, type],
+    ['a path of a number', 5, type],
+    ['a path with NUL', '/tmp/fifo\0', value],
+  ])('refuses %s', async (_what, path, code) => {
+    expect(await codeOf(() => loose(Fifo)[name]?.(path))).toBe(code);
+  });
+});
+
+describe('EventFd', () => {
+  it.each([
+    ['null', null, type],
+    ['an initial value of a string', { initial: '1' }, type],
+    ['semaphore of a number', { semaphore: 1 }, type],
+    ['a negative spin', { spin: -1 }, range],
+  ])('create() refuses %s and makes nothing', async (_what, options, code) => {
+    const before = descriptors();
+    expect(await codeOf(() => loose(EventFd)['create']?.(options))).toBe(code);
+    expect(descriptors()).toBe(before);
+  });
+
+  it.each(['signalSync', 'signal', 'waitSync', 'wait'])(
+    '%s() refuses wrong options and does nothing',
+    async (name) => {
+      const event = borrow(EventFd.create({ initial: 2 }));
+      const call = (options: unknown): unknown =>
+        name.startsWith('signal') ? loose(event)[name]?.(1, options) : loose(event)[name]?.(options);
+      expect(await codeOf(() => call(null))).toBe(type);
+      for (const [what, timeout, code] of wrongTimes)
+        expect(await codeOf(() => call({ timeout })), what).toBe(code);
+      if (!name.endsWith('Sync'))
+        for (const [what, signal] of wrongSignals)
+          expect(await codeOf(() => call({ signal })), what).toBe(type);
+      expect(countOf(event.fd)).toBe(2n);
+    },
+  );
+});
+
+describe('what waits for descriptors', () => {
+  it('as a promise rejects and never throws at once', async () => {
+    const { reader, writer } = borrow(Pipe.create({ capacity: 4096 }));
+    const event = borrow(EventFd.create());
+    fillPipe(writer.fd);
+    for (const [object, name] of [
+      [reader, 'read'],
+      [reader, 'splice'],
+      [reader, 'tee'],
+      [writer, 'write'],
+      [event, 'wait'],
+      [event, 'signal'],
+      [Fifo, 'openReader'],
+      [Fifo, 'openWriter'],
+    ] as [object, string][]) {
+      for (const args of [
+        [null, null],
+        [Symbol('x'), Symbol('x')],
+        [{ size: 'x', timeout: 'x' }, { timeout: 'x' }],
+      ]) {
+        let result: unknown;
+        expect(() => (result = loose(object)[name]?.(...args)), name).not.toThrow();
+        expect(result, name).toBeInstanceOf(Promise);
+        expect((await rejection(Promise.resolve(result))).name, name).toMatch(/TypeError|RangeError/);
+      }
+    }
   });
 });

@@ -9,7 +9,7 @@ import { type Failure, failure, systemError } from './helpers/failures.js';
 import {
   asleepIn,
   changeSetting,
-  mayExceedMsgmnb,
+  mayExceedLimits,
   queueRow,
   queueRows,
   setting,
@@ -952,7 +952,7 @@ describe('msgctl', () => {
   });
 
   it('IPC_SET goes over msgmnb with CAP_SYS_RESOURCE', ({ skip }) => {
-    skip(!mayExceedMsgmnb(), 'this process may not');
+    skip(!mayExceedLimits(), 'this process may not');
     const msqid = privateId();
     sys.msgctl(msqid, IPC_SET, { msg_qbytes: setting('msgmnb') + 1 });
     expect(stat(msqid).msg_qbytes).toBe(setting('msgmnb') + 1);

@@ -10,7 +10,7 @@ import { failure, rejection, systemError } from './helpers/failures.js';
 import {
   asleepIn,
   changeSetting,
-  mayExceedMsgmnb,
+  mayExceedLimits,
   queueRow,
   queueRows,
   setting,
@@ -772,7 +772,7 @@ describe('set()', () => {
   });
 
   it('fails with EPERM for more than msgmnb without CAP_SYS_RESOURCE', ({ skip }) => {
-    skip(mayExceedMsgmnb(), 'this process may');
+    skip(mayExceedLimits(), 'this process may');
     const queue = privateQueue();
     const error = failure(() => queue.set({ maxBytes: setting('msgmnb') + 1 }));
     expect(error).toBeInstanceOf(IpcError);

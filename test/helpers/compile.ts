@@ -6,18 +6,26 @@ import { plainEnvironment } from './peers.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The program made of test/fixtures/<name>.c, compiled where it is missing or older than its source. */
-export function compiled(name: string): string {
+function compiledTo(name: string, made: string, ...options: string[]): string {
   const source = join(root, 'test', 'fixtures', `${name}.c`);
   const folder = join(root, 'build', 'fixtures');
-  const program = join(folder, name);
-  if (existsSync(program) && statSync(program).mtimeMs > statSync(source).mtimeMs) return program;
+  const result = join(folder, made);
+  if (existsSync(result) && statSync(result).mtimeMs > statSync(source).mtimeMs) return result;
   mkdirSync(folder, { recursive: true });
-  const fresh = `${program}.${process.pid}`;
-  execFileSync('cc', ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-o', fresh, source], {
-    env: plainEnvironment(),
-    stdio: 'inherit',
-  });
-  renameSync(fresh, program);
-  return program;
+  const fresh = `${result}.${process.pid}`;
+  const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', ...options];
+  // Before glibc 2.34 the mq_* calls were in a library of their own.
+  execFileSync('cc', [...flags, '-o', fresh, source, '-lrt'], { env: plainEnvironment(), stdio: 'inherit' });
+  renameSync(fresh, result);
+  return result;
+}
+
+/** The program made of test/fixtures/<name>.c, compiled where it is missing or older than its source. */
+export function compiled(name: string): string {
+  return compiledTo(name, name);
+}
+
+/** The same as a library, to be loaded into a program by LD_PRELOAD. */
+export function compiledLibrary(name: string): string {
+  return compiledTo(name, `${name}.so`, '-shared', '-fPIC');
 }

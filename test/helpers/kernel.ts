@@ -67,24 +67,70 @@ export function queueRow(msqid: number): QueueRow | undefined {
   return queueRows().find((row) => row.msqid === msqid);
 }
 
-const callNumbers: Record<string, { msgsnd: number; msgrcv: number }> = {
-  x64: { msgsnd: 69, msgrcv: 70 },
-  arm64: { msgsnd: 189, msgrcv: 188 },
+/** Calls that can wait, under the kernel's names: open(2) is openat, and all of the mq_* that wait are the timed ones. */
+export type WaitingCall =
+  | 'msgsnd'
+  | 'msgrcv'
+  | 'read'
+  | 'write'
+  | 'openat'
+  | 'poll'
+  | 'splice'
+  | 'tee'
+  | 'mq_timedsend'
+  | 'mq_timedreceive';
+
+const callNumbers: Record<string, Record<WaitingCall, number>> = {
+  x64: {
+    msgsnd: 69,
+    msgrcv: 70,
+    read: 0,
+    write: 1,
+    openat: 257,
+    poll: 7,
+    splice: 275,
+    tee: 276,
+    mq_timedsend: 242,
+    mq_timedreceive: 243,
+  },
+  // There is no poll here: the C library makes it of ppoll.
+  arm64: {
+    msgsnd: 189,
+    msgrcv: 188,
+    read: 63,
+    write: 64,
+    openat: 56,
+    poll: 73,
+    splice: 76,
+    tee: 77,
+    mq_timedsend: 182,
+    mq_timedreceive: 183,
+  },
 };
 
-/** How many threads of the process are asleep in the call on that queue, as the kernel sees it. */
-export function asleepIn(call: 'msgsnd' | 'msgrcv', msqid: number, pid: number | 'self' = 'self'): number {
+function callNumber(call: WaitingCall): number {
   const numbers = callNumbers[arch()];
   if (numbers === undefined) throw new Error(`the system call numbers of ${arch()} are not known here`);
-  const prefix = `${numbers[call]} 0x${msqid.toString(16)} `;
+  return numbers[call];
+}
+
+/**
+ * How many threads of the process are asleep in the call, as the kernel sees it: on that queue or descriptor, or on
+ * whatever where the first argument is none.
+ */
+export function asleepIn(
+  call: WaitingCall,
+  first: number | undefined,
+  pid: number | 'self' = 'self',
+): number {
+  const prefix = `${callNumber(call)} ${first === undefined ? '' : `0x${first.toString(16)} `}`;
   return taskFiles(pid, 'syscall').filter((text) => text.startsWith(prefix)).length;
 }
 
-/** How many threads of the process are asleep in msgsnd or msgrcv on any queue. */
+/** How many threads of the process are asleep in a call that threads of the package wait in, on any object. */
 export function asleepInAny(pid: number | 'self' = 'self'): number {
-  const numbers = callNumbers[arch()];
-  if (numbers === undefined) throw new Error(`the system call numbers of ${arch()} are not known here`);
-  const prefixes = [`${numbers.msgsnd} `, `${numbers.msgrcv} `];
+  const calls = ['msgsnd', 'msgrcv', 'openat', 'mq_timedsend', 'mq_timedreceive'] as const;
+  const prefixes = calls.map((call) => `${callNumber(call)} `);
   return taskFiles(pid, 'syscall').filter((text) => prefixes.some((prefix) => text.startsWith(prefix)))
     .length;
 }
@@ -113,10 +159,10 @@ export function hasCapability(bit: number): boolean {
 }
 
 export const CAP_IPC_OWNER = 15;
-const CAP_SYS_RESOURCE = 24;
+export const CAP_SYS_RESOURCE = 24;
 
-/** Whether msg_qbytes may go over msgmnb: the kernel asks for the capability in the first user namespace only. */
-export function mayExceedMsgmnb(): boolean {
+/** Whether limits of the system do not hold here: the kernel asks for the capability in the first user namespace only. */
+export function mayExceedLimits(): boolean {
   const everyUid = /^\s*0\s+0\s+4294967295\s*$/;
   return hasCapability(CAP_SYS_RESOURCE) && everyUid.test(readFileSync('/proc/self/uid_map', 'utf8'));
 }

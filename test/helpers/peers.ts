@@ -180,6 +180,12 @@ export async function nodePeer(): Promise<NodePeer> {
   return ready(new NodePeer(process.execPath, ['--expose-gc', fixture('peer.js')], nodeEnvironment()));
 }
 
+/** A Node process with the package, started by another command that replaces itself by it: env(1), prlimit(1). */
+export async function nodePeerUnder(command: string, ...args: string[]): Promise<NodePeer> {
+  const all = [...args, process.execPath, '--expose-gc', fixture('peer.js')];
+  return ready(new NodePeer(command, all, nodeEnvironment()));
+}
+
 async function ready(peer: NodePeer): Promise<NodePeer> {
   const line = await peer.line();
   if (line !== 'ready') throw new Error(`the peer began with ${line}`);

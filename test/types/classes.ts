@@ -1,5 +1,17 @@
 // Compiled by `npm run typecheck`, never run: what the options type the object as.
-import { IPC_PRIVATE, IpcError, SysvMessageQueue, waitThreads } from 'unix-ipc';
+import type { Socket } from 'node:net';
+import {
+  EventFd,
+  Fifo,
+  IPC_PRIVATE,
+  IpcError,
+  Pipe,
+  PipeReader,
+  PipeWriter,
+  PosixMessageQueue,
+  SysvMessageQueue,
+  waitThreads,
+} from 'unix-ipc';
 
 interface Order {
   id: number;
@@ -58,4 +70,185 @@ export function threads(): number {
   // @ts-expect-error how many run is for the engine to say
   waitThreads.running = 5;
   return waitThreads.running;
+}
+
+declare const order: { encode: (value: Order) => Uint8Array; decode: (data: Buffer) => Order };
+declare const signal: AbortSignal;
+
+export async function posixBytes(): Promise<Buffer> {
+  using queue = PosixMessageQueue.open('/orders', { maxMessages: 5, messageSize: 100, access: 'both' });
+  queue.sendSync('text');
+  queue.sendSync(new Uint8Array(1), { priority: 2, timeout: 5 });
+  await queue.send('text', { priority: 2, timeout: 5, signal });
+  const sent: boolean = queue.trySend('text', { priority: 1 });
+  // @ts-expect-error a queue without a codec sends bytes
+  queue.sendSync({ id: 1 });
+  // @ts-expect-error a send that blocks the thread can't be aborted
+  queue.sendSync('text', { signal });
+  // @ts-expect-error what never waits has no time limit
+  queue.trySend('text', { timeout: 5 });
+  // @ts-expect-error a priority is a number
+  queue.trySend('text', { priority: 1n });
+  // @ts-expect-error the system's queue can't be renamed
+  queue.name = '/other';
+  for await (const { priority, data } of queue) seen(priority, data);
+  for await (const { data } of queue.messages({ timeout: 5, signal })) seen(0, data);
+  const several: { priority: number; data: Buffer }[] = [
+    ...(await queue.receiveMany(10, { timeout: 5, signal })),
+    ...queue.receiveManySync(10, { timeout: 5 }),
+    ...queue.tryReceiveMany(10),
+  ];
+  // @ts-expect-error a receive that blocks the thread can't be aborted
+  queue.receiveSync({ signal });
+  for (const { priority, data } of several) seen(priority, data);
+  return sent ? (await queue.receive({ timeout: 5, signal })).data : queue.receiveSync().data;
+}
+
+export function posixText(): string | undefined {
+  const queue = PosixMessageQueue.open('/orders', { codec: 'utf8', mode: 0o600, create: false });
+  // @ts-expect-error a queue of strings sends strings
+  queue.trySend(1);
+  return queue.tryReceive()?.data;
+}
+
+export function posixOwn(): number {
+  const queue = PosixMessageQueue.open('/orders', { codec: order, exclusive: true, spin: 50 });
+  queue.trySend({ id: 1 });
+  // @ts-expect-error the codec knows no such order
+  queue.trySend({ name: 'one' });
+  // @ts-expect-error bytes are what the codec makes
+  queue.trySend(new Uint8Array(1));
+  return queue.receiveSync().data.id;
+}
+
+export function posixJson(): number {
+  const queue: PosixMessageQueue<Order> = PosixMessageQueue.open<Order>('/orders', { codec: 'json' });
+  return queue.receiveSync().data.id;
+}
+
+// @ts-expect-error there is no such access
+export const wrongAccess = (): unknown => PosixMessageQueue.open('/orders', { access: 'rw' });
+
+export function posixManaged(): number {
+  const queue = PosixMessageQueue.open('/orders');
+  using registration = queue.notify(() => queue.tryReceiveMany(10));
+  registration.close();
+  const { maxMessages, messageSize, messages, bytes, notifyPid, uid, gid, mode } = queue.stat();
+  const always: number[] = [maxMessages, messageSize, messages, uid, gid, mode];
+  const perhaps: (number | undefined)[] = [bytes, notifyPid];
+  // @ts-expect-error who may not read does not see how many bytes there are
+  const all: number = bytes;
+  for (const row of PosixMessageQueue.list()) {
+    const name: string = row.name;
+    always.push(row.uid, row.gid, row.mode, name.length);
+    perhaps.push(row.bytes, row.notifyPid);
+  }
+  const limits = PosixMessageQueue.limits();
+  const numbers: number[] = [
+    limits.maxMessages,
+    limits.messageSize,
+    limits.defaultMaxMessages,
+    limits.defaultMessageSize,
+    limits.maxQueues,
+    limits.maxBytes,
+    queue.fd,
+    queue.maxMessages,
+    queue.messageSize,
+  ];
+  queue.unlink();
+  PosixMessageQueue.unlink(queue.name);
+  return always.length + perhaps.length + all + numbers.length;
+}
+
+export async function pipeOfBytes(): Promise<Buffer | null> {
+  using pipe = Pipe.create({ capacity: 65_536, spin: 5 });
+  const { reader, writer }: { reader: PipeReader; writer: PipeWriter } = pipe;
+  writer.writeSync('text', { timeout: 5 });
+  await writer.write(new Uint8Array(1), { timeout: 5, signal });
+  const written: number = writer.tryWrite('text');
+  // @ts-expect-error a write that blocks the thread can't be aborted
+  writer.writeSync('text', { signal });
+  // @ts-expect-error a pipe without a codec carries bytes
+  writer.writeSync({ id: 1 });
+  const tried: Buffer | null | undefined = reader.tryRead({ size: 10 });
+  const read: Buffer | null = reader.readSync({ size: 10, timeout: 5 });
+  for await (const chunk of reader) seen(0, chunk);
+  for await (const chunk of reader.chunks({ size: 10, timeout: 5, signal })) seen(0, chunk);
+  const counts: number[] = [reader.bytesRead, reader.available, reader.capacity, reader.setCapacity(4096)];
+  counts.push(writer.bytesWritten, writer.capacity, writer.setCapacity(4096), writer.fd, reader.fd, written);
+  return counts.length > 0 ? (tried ?? read) : await reader.read({ size: 10, timeout: 5, signal });
+}
+
+export async function pipeMoved(reader: PipeReader, writer: PipeWriter): Promise<number[]> {
+  const tried: (number | undefined)[] = [
+    reader.trySplice(writer, { size: 10 }),
+    reader.tryTee(writer, { size: 10 }),
+  ];
+  const streams: Socket[] = [reader.stream(), writer.stream()];
+  return [
+    tried.length,
+    streams.length,
+    reader.spliceSync(writer, { size: 10, timeout: 5 }),
+    await reader.splice(writer, { size: 10, timeout: 5, signal }),
+    reader.teeSync(writer, { size: 10, timeout: 5 }),
+    await reader.tee(writer, { size: 10, timeout: 5, signal }),
+    reader.release(),
+    writer.release(),
+  ];
+}
+
+export async function pipeOfPackets(): Promise<number | undefined> {
+  const { reader, writer } = Pipe.create({ packets: true, codec: order });
+  writer.writeSync({ id: 1 });
+  // @ts-expect-error the codec knows no such order
+  writer.tryWrite({ name: 'one' });
+  const own: Order | null = reader.readSync();
+  const texts = Pipe.create({ packets: true, codec: 'utf8' });
+  const text: string | null | undefined = texts.reader.tryRead();
+  for await (const chunk of texts.reader) seen(0, Buffer.from(chunk));
+  const adopted: PipeReader<string> = PipeReader.fromFd(0, { packets: true, codec: 'utf8', spin: 5 });
+  const out: PipeWriter<Order> = PipeWriter.fromFd(1, { packets: true, codec: order });
+  out.tryWrite({ id: (await adopted.read())?.length ?? 0 });
+  return (own?.id ?? 0) + (text?.length ?? 0);
+}
+
+export async function fifo(): Promise<string | null> {
+  const made: Fifo = Fifo.make('/tmp/fifo', { mode: 0o600, exclusive: false });
+  const writer: PipeWriter | undefined = made.tryOpenWriter();
+  const reader: PipeReader = Fifo.tryOpenReader(made.path, { keepOpen: true });
+  const writers: PipeWriter[] = [
+    made.openWriterSync({ timeout: 5, spin: 5 }),
+    await made.openWriter({ timeout: 5, signal }),
+    Fifo.openWriterSync(made.path, { timeout: 5 }),
+    await Fifo.openWriter(made.path, { timeout: 5, signal }),
+  ];
+  const readers: PipeReader[] = [
+    reader,
+    made.tryOpenReader(),
+    made.openReaderSync({ timeout: 5, keepOpen: true }),
+    await made.openReader({ timeout: 5, signal }),
+    Fifo.openReaderSync(made.path),
+  ];
+  // @ts-expect-error an opening that blocks the thread can't be aborted
+  made.openReaderSync({ signal });
+  const texts: PipeReader<string> = await Fifo.openReader(made.path, { packets: true, codec: 'utf8' });
+  for (const end of [writer, ...writers, ...readers]) end?.close();
+  made.unlink();
+  Fifo.unlink('/tmp/fifo');
+  return texts.read();
+}
+
+export async function counter(): Promise<(number | bigint)[]> {
+  using eventfd = EventFd.create({ initial: 2, semaphore: true, spin: 5 });
+  eventfd.signalSync(2n ** 60n, { timeout: 5 });
+  await eventfd.signal(1, { timeout: 5, signal });
+  const signalled: boolean = eventfd.trySignal();
+  // @ts-expect-error a wait that blocks the thread can't be aborted
+  eventfd.waitSync({ signal });
+  const tried: number | bigint | undefined = eventfd.tryWait();
+  for await (const count of eventfd) seen(count, Buffer.alloc(0));
+  const adopted: EventFd = EventFd.fromFd(eventfd.release(), { spin: 5 });
+  return signalled
+    ? [tried ?? 0, eventfd.waitSync({ timeout: 5 }), adopted.fd]
+    : [await eventfd.wait({ timeout: 5, signal })];
 }

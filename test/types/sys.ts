@@ -28,6 +28,82 @@ type Msg =
   | 'MSG_STAT_ANY';
 export const msg: Pick<typeof contract, Msg> = sys;
 
+type Mqueue =
+  | 'mq_open'
+  | 'mq_close'
+  | 'mq_unlink'
+  | 'mq_getattr'
+  | 'mq_setattr'
+  | 'mq_send'
+  | 'mq_timedsend'
+  | 'mq_receive'
+  | 'mq_timedreceive'
+  | 'mq_notify'
+  | 'SIGEV_SIGNAL'
+  | 'SIGEV_NONE'
+  | 'MQ_PRIO_MAX';
+export const mqueue: Pick<typeof contract, Mqueue> = sys;
+
+type Descriptors =
+  | 'pipe'
+  | 'pipe2'
+  | 'mkfifo'
+  | 'open'
+  | 'close'
+  | 'read'
+  | 'write'
+  | 'dup'
+  | 'dup2'
+  | 'fcntl'
+  | 'fionread'
+  | 'splice'
+  | 'tee'
+  | 'poll'
+  | 'eventfd'
+  | 'O_RDONLY'
+  | 'O_WRONLY'
+  | 'O_RDWR'
+  | 'O_CREAT'
+  | 'O_EXCL'
+  | 'O_TRUNC'
+  | 'O_NONBLOCK'
+  | 'O_CLOEXEC'
+  | 'O_DIRECT'
+  | 'O_NOFOLLOW'
+  | 'O_APPEND'
+  | 'O_ACCMODE'
+  | 'F_DUPFD'
+  | 'F_DUPFD_CLOEXEC'
+  | 'F_GETFL'
+  | 'F_SETFL'
+  | 'F_GETFD'
+  | 'F_SETFD'
+  | 'FD_CLOEXEC'
+  | 'F_SETPIPE_SZ'
+  | 'F_GETPIPE_SZ'
+  | 'F_ADD_SEALS'
+  | 'F_GET_SEALS'
+  | 'F_SEAL_SEAL'
+  | 'F_SEAL_SHRINK'
+  | 'F_SEAL_GROW'
+  | 'F_SEAL_WRITE'
+  | 'F_SEAL_FUTURE_WRITE'
+  | 'POLLIN'
+  | 'POLLOUT'
+  | 'POLLERR'
+  | 'POLLHUP'
+  | 'POLLNVAL'
+  | 'POLLPRI'
+  | 'POLLRDHUP'
+  | 'SPLICE_F_MOVE'
+  | 'SPLICE_F_NONBLOCK'
+  | 'SPLICE_F_MORE'
+  | 'PIPE_BUF'
+  | 'EFD_NONBLOCK'
+  | 'EFD_CLOEXEC'
+  | 'EFD_SEMAPHORE';
+export const descriptors: Pick<typeof contract, Descriptors> = sys;
+
 /** Programs name the structures too: what the package gives fits where the contract's is wanted. */
 type Gives<Ours, Theirs> = Ours extends Theirs ? true : never;
 type Takes<Ours, Theirs> = Theirs extends Ours ? true : never;
@@ -36,7 +112,9 @@ export const structures: [
   Gives<sys.ipc_perm, contract.ipc_perm>,
   Gives<sys.msqid_ds, contract.msqid_ds>,
   Gives<sys.msginfo, contract.msginfo>,
-] = [true, true, true, true];
+  Gives<sys.mq_attr, contract.mq_attr>,
+  Takes<sys.timespec, contract.timespec>,
+] = [true, true, true, true, true, true];
 
 /** What a program in TypeScript writes against the contract compiles against this package. */
 export function program(path: string): string {
@@ -52,7 +130,43 @@ export function program(path: string): string {
   return `${mtext.toString()} ${length} ${stat.msg_perm.mode} ${String(from.mtype)}`;
 }
 
+export function descriptorProgram(path: string): number {
+  sys.mkfifo(path, 0o600);
+  const fd: number = sys.open(path, sys.O_RDWR | sys.O_NONBLOCK);
+  const [read, write] = sys.pipe2(sys.O_CLOEXEC);
+  const [readToo]: [read: number, write: number] = sys.pipe();
+  const written: number = sys.write(fd, 'text') + sys.write(write, new Uint8Array(4));
+  const bytes: Buffer = sys.read(fd, 100);
+  const length: number = sys.read(read, bytes);
+  const revents: number[] = sys.poll([{ fd, events: sys.POLLIN | sys.POLLOUT }], -1);
+  const moved = sys.splice(fd, write, 10) + sys.tee(readToo, write, 10, sys.SPLICE_F_NONBLOCK);
+  const flags: number = sys.fcntl(fd, sys.F_GETFL) & sys.fcntl(fd, sys.F_SETFD, sys.FD_CLOEXEC);
+  sys.close(sys.dup2(sys.dup(fd), sys.eventfd(0, sys.EFD_SEMAPHORE)));
+  return written + length + moved + flags + sys.fionread(fd) + (revents[0] ?? 0);
+}
+
+export function queueProgram(): string {
+  const mqdes: number = sys.mq_open('/name', sys.O_CREAT | sys.O_RDWR, 0o600, { mq_maxmsg: 5 });
+  sys.mq_send(mqdes, 'text');
+  sys.mq_timedsend(mqdes, new Uint8Array(4), 5, { tv_sec: 1, tv_nsec: 0 });
+  const { msg, prio } = sys.mq_receive(mqdes);
+  const from: { prio?: number } = {};
+  const length: number = sys.mq_receive(mqdes, new Uint8Array(8192), from);
+  const received = sys.mq_timedreceive(mqdes, null);
+  const { mq_maxmsg, mq_flags } = sys.mq_setattr(mqdes, { mq_flags: sys.O_NONBLOCK });
+  sys.mq_setattr(mqdes, sys.mq_getattr(mqdes));
+  sys.mq_notify(mqdes, { sigev_notify: sys.SIGEV_SIGNAL, sigev_signo: 10, sigev_value: 1 });
+  sys.mq_notify(mqdes, null);
+  sys.mq_close(mqdes);
+  sys.mq_unlink('/name');
+  return `${msg.toString()} ${received.msg.toString()} ${prio + length + mq_maxmsg + mq_flags} ${from.prio ?? 0}`;
+}
+
 // @ts-expect-error a type of message is a number or a bigint
 export const wrongType = (): void => sys.msgsnd(1, '1', 'text');
 // @ts-expect-error a structure has no member of that name
 export const wrongMember = (): void => sys.msgctl(1, sys.IPC_SET, { qbytes: 1 });
+// @ts-expect-error a send that is timed has a time
+export const noTime = (): void => sys.mq_timedsend(1, 'text', 0);
+// @ts-expect-error a descriptor is a number
+export const wrongDescriptor = (): void => sys.close('1');
