@@ -21,6 +21,7 @@ namespace {
 class EventfdAdd {
  public:
   static constexpr char kName[] = "eventfdAdd";
+  static constexpr View kView = View::kRead;
   static constexpr size_t kArguments = 1;
   static constexpr bool kTries = false;
 

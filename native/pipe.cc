@@ -29,6 +29,7 @@ namespace {
 class Open {
  public:
   static constexpr char kName[] = "open";
+  static constexpr View kView = View::kRead;
   static constexpr size_t kArguments = 3;
   static constexpr bool kTries = false;
 
@@ -142,7 +143,7 @@ class InterruptibleOpening {
 
 // openInterruptibly(path; flags, timeout): the path ends with a NUL.
 napi_value OpenInterruptibly(napi_env env, napi_callback_info info) {
-  return CallFast(env, info, [](Environment*, const FastArguments& arguments) {
+  return CallFast<View::kRead>(env, info, [](Environment*, const FastArguments& arguments) {
     InterruptibleOpening opening(arguments.bytes().data, arguments.Int(0));
     return opening.Run(arguments.Double(1));
   });

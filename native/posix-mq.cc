@@ -74,7 +74,7 @@ int64_t SendMessage(Environment* environment, const FastArguments& arguments) {
 }
 
 napi_value MqSend(napi_env env, napi_callback_info info) {
-  return CallFast(env, info, SendMessage);
+  return CallFast<View::kRead>(env, info, SendMessage);
 }
 
 // mq_receive(into; mqdes, offset, size, seconds, nanoseconds, timed): offers `size` bytes (negative:
@@ -102,7 +102,7 @@ int64_t ReceiveMessage(Environment* environment, const FastArguments& arguments)
 }
 
 napi_value MqReceive(napi_env env, napi_callback_info info) {
-  return CallFast(env, info, ReceiveMessage);
+  return CallFast<View::kFilled>(env, info, ReceiveMessage);
 }
 
 // mq_receiveMany(into; mqdes, offset, size, max): takes messages, of which none is longer than
@@ -136,7 +136,7 @@ int64_t ReceiveMessages(Environment* environment, const FastArguments& arguments
 }
 
 napi_value MqReceiveMany(napi_env env, napi_callback_info info) {
-  return CallFast(env, info, ReceiveMessages);
+  return CallFast<View::kFilled>(env, info, ReceiveMessages);
 }
 
 // mq_open(name, oflag, mode, maxmsg, msgsize): the system's defaults where maxmsg is undefined.

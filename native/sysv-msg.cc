@@ -46,6 +46,7 @@ constexpr auto Receive = msgrcv;
 class MessageSend {
  public:
   static constexpr char kName[] = "msgsnd";
+  static constexpr View kView = View::kRead;
   static constexpr size_t kArguments = 3;
   static constexpr bool kTries = true;
 
@@ -100,6 +101,7 @@ class MessageSend {
 class MessageReceive {
  public:
   static constexpr char kName[] = "msgrcv";
+  static constexpr View kView = View::kFilled;
   static constexpr size_t kArguments = 5;
   static constexpr bool kTries = true;
 
@@ -207,7 +209,7 @@ int64_t ReceiveMany(Environment* environment, const FastArguments& arguments) {
 }
 
 napi_value MsgrcvMany(napi_env env, napi_callback_info info) {
-  return CallFast(env, info, ReceiveMany);
+  return CallFast<View::kFilled>(env, info, ReceiveMany);
 }
 
 // msgget(key, flags)

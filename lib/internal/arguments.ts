@@ -28,6 +28,7 @@ export function int(value: unknown, name: string): number {
 
 /** A C unsigned int, such as a uid. */
 export function unsigned(value: unknown, name: string): number {
+  if (typeof value === 'number' && value >>> 0 === value) return value;
   return inRange(value, name, 0, UINT_MAX);
 }
 

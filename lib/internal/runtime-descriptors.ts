@@ -46,26 +46,44 @@ function isPoll(what: string): boolean {
   return what === 'anon_inode:[eventpoll]' || what === 'anon_inode:[io_uring]';
 }
 
-/** Pipes that the first event loop made before this package was loaded. They alone are not told by their flags. */
-const firstPipes = new Set<string>();
+/** The lowest number of an event loop's epoll instance: what a parent has left open is below, as a rule. */
+let firstPoll = Infinity;
+/** The pipe that libuv keeps as a lock for signals. It alone is not told by its flags. */
+let lockPipe: string | undefined;
 
-function findFirstPipes(): void {
-  const open = targets();
-  const first = Math.min(...[...open].filter(([, what]) => isPoll(what)).map(([fd]) => fd));
-  for (const [fd, what] of open) {
-    // What a parent has left open was there before the first event loop.
-    if (fd < first || !what.startsWith('pipe:') || native.isNoted(fd)) continue;
-    if ([...open].some(([other, same]) => same === what && other !== fd)) firstPipes.add(what);
-  }
+function inode(pipe: string): number {
+  return Number(/^pipe:\[(\d+)\]$/.exec(pipe)?.[1]);
 }
 
-findFirstPipes();
+/** Both ends are in this process, above the first event loop, and were opened as libuv opens its own. */
+function isLoopsPipe(fd: number, what: string, open = targets()): boolean {
+  if (fd < firstPoll || !what.startsWith('pipe:') || native.isNoted(fd)) return false;
+  return (
+    hasFlags(fd, O_CLOEXEC | O_NONBLOCK) && [...open].some(([other, same]) => same === what && other !== fd)
+  );
+}
+
+function findFirst(): void {
+  const open = targets();
+  firstPoll = Math.min(...[...open].filter(([, what]) => isPoll(what)).map(([fd]) => fd));
+  // It is made in one go with the pipe of the first event loop.
+  const loops = new Set(
+    [...open].filter(([fd, what]) => isLoopsPipe(fd, what, open)).map(([, what]) => inode(what)),
+  );
+  lockPipe = [...open.values()].find((what) => loops.has(inode(what) + 1) && !loops.has(inode(what)));
+}
+
+findFirst();
 
 function look(fd: number, what: string): boolean {
-  if (isPoll(what) || firstPipes.has(what)) return true;
-  if (native.isNoted(fd) || !hasFlags(fd, O_CLOEXEC | O_NONBLOCK)) return false;
-  if (what === 'anon_inode:[eventfd]') return true;
-  return what.startsWith('pipe:') && [...targets()].some(([other, same]) => same === what && other !== fd);
+  if (isPoll(what) || what === lockPipe) return true;
+  if (what !== 'anon_inode:[eventfd]') return isLoopsPipe(fd, what);
+  return !native.isNoted(fd) && fd > firstPoll && hasFlags(fd, O_CLOEXEC | O_NONBLOCK);
+}
+
+/** Whether it is a descriptor that has been looked at before, and is the program's: in few instructions. */
+export function isKnown(fd: number): boolean {
+  return (fd | 0) === fd && known[fd] === FINE;
 }
 
 /** Whether a call on it would hurt the runtime. */

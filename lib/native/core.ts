@@ -30,7 +30,8 @@ const wide = new BigInt64Array(block.buffer);
 const MOST_ARGUMENTS = 8;
 const RESULT_SLOT = 2 * MOST_ARGUMENTS;
 const DETAIL_SLOT = RESULT_SLOT + 1;
-export const ROW_SLOT = DETAIL_SLOT + 2;
+const HELD_SLOT = DETAIL_SLOT + 2;
+export const ROW_SLOT = HELD_SLOT + 2;
 export const ROWS = 128;
 /** Of a row: ticket, result, where its bytes begin, how many, and its detail. */
 export const ROW = { SLOTS: 6, TICKET: 0, RESULT: 1, OFFSET: 2, SIZE: 3, DETAIL: 4 } as const;
@@ -63,3 +64,41 @@ export function detail(slot = DETAIL_SLOT): number | bigint {
   const value = block[slot] as number;
   return Number.isNaN(value) ? (wide[slot + 1] as bigint) : value;
 }
+
+/** A view that is larger is not held on to. */
+const HELD_SIZE = 64 * 1024;
+
+/**
+ * The view that calls of a kind were last given. To find a view's memory costs the addon as much as a tenth of a short system
+ * call; whether it is still the same memory is seen here: a view of a buffer that was detached or made smaller is shorter.
+ */
+class Held {
+  readonly #slot: number;
+  #view: unknown;
+  #size = 0;
+  /** How often the addon had been given another, when it was given this one. */
+  #changes = NaN;
+
+  constructor(slot: number) {
+    this.#slot = slot;
+  }
+
+  /** Whether the addon would take the same memory without being given the view. */
+  has(view: unknown): boolean {
+    return (
+      view === this.#view && (view as Uint8Array).length === this.#size && block[this.#slot] === this.#changes
+    );
+  }
+
+  /** After a call that was given the view. */
+  keep(view: Uint8Array): void {
+    if (result() === NOT_BYTES || view.length === 0 || view.length > HELD_SIZE) return;
+    this.#view = view;
+    this.#size = view.length;
+    this.#changes = block[this.#slot] as number;
+  }
+}
+
+/** Of calls that fill a view, and of calls that read one. */
+export const filled = new Held(HELD_SLOT);
+export const given = new Held(HELD_SLOT + 1);

@@ -1,10 +1,10 @@
 import { binding } from '../internal/binding.js';
-import { block, result } from './core.js';
+import { block, filled, given, result } from './core.js';
 
 /** native/core/descriptor.cc. Numbers and results of read and write cross in the block. */
 interface Addon {
-  read: (into: Uint8Array) => void;
-  write: (data: Uint8Array) => void;
+  read: (into?: Uint8Array) => void;
+  write: (data?: Uint8Array) => void;
   close: (fd: number) => number;
   /** Whether it is closed when the environment, such as a Worker, ends. */
   own: (fd: number, owned: boolean) => void;
@@ -86,11 +86,42 @@ export const native = {
     return result();
   },
 
+  /** Waits. Reads as many bytes as `into` has. */
+  readInto(fd: number, into: Uint8Array): number {
+    block[0] = fd;
+    block[1] = 0;
+    block[2] = -1;
+    block[3] = 1;
+    addon.read(into);
+    filled.keep(into);
+    return result();
+  },
+
+  /** The same into the view of the call before: see filled. */
+  readAgain(fd: number): number {
+    block[0] = fd;
+    block[1] = 0;
+    block[2] = -1;
+    block[3] = 1;
+    addon.read();
+    return result();
+  },
+
   write(fd: number, data: Uint8Array, offset: number, wait: boolean): number {
     block[0] = fd;
     block[1] = offset;
     block[2] = wait ? 1 : 0;
     addon.write(data);
+    given.keep(data);
+    return result();
+  },
+
+  /** Waits. Writes the view of the call before: see given. */
+  writeAgain(fd: number): number {
+    block[0] = fd;
+    block[1] = 0;
+    block[2] = 1;
+    addon.write();
     return result();
   },
 };

@@ -1,5 +1,5 @@
 import { binding } from '../internal/binding.js';
-import { block, result, setLong } from './core.js';
+import { block, filled, given, result, setLong } from './core.js';
 
 /** A queue's attributes. Of those that mq_open takes, the kernel looks at mq_maxmsg and mq_msgsize. */
 export interface mq_attr {
@@ -28,8 +28,8 @@ interface Addon {
   mq_getattr: (mqdes: number) => mq_attr | number;
   mq_setattr: (mqdes: number, flags: number) => mq_attr | number;
   mq_contents: (mqdes: number) => string | number;
-  mq_send: (message: Uint8Array) => void;
-  mq_receive: (into: Uint8Array) => void;
+  mq_send: (message?: Uint8Array) => void;
+  mq_receive: (into?: Uint8Array) => void;
   mq_receiveMany: (into: Uint8Array) => void;
   mq_notify: (mqdes: number, notify?: number, signal?: number, value?: number) => number;
   mq_notifySocket: () => number;
@@ -58,6 +58,7 @@ export const native = {
     block[1] = priority;
     setUntil(2, until);
     addon.mq_send(message);
+    given.keep(message);
     return result();
   },
 
@@ -81,6 +82,26 @@ export const native = {
     block[2] = -1;
     block[5] = 0;
     addon.mq_receive(into);
+    filled.keep(into);
+    return result();
+  },
+
+  /** The same with the view of the call before: see filled. */
+  mq_receiveAgain(mqdes: number): number {
+    block[0] = mqdes;
+    block[1] = 0;
+    block[2] = -1;
+    block[5] = 0;
+    addon.mq_receive();
+    return result();
+  },
+
+  /** Sends the view of the call before: see given. */
+  mq_sendAgain(mqdes: number, priority: number): number {
+    block[0] = mqdes;
+    block[1] = priority;
+    block[4] = 0;
+    addon.mq_send();
     return result();
   },
 

@@ -1,6 +1,6 @@
 import { binding } from '../internal/binding.js';
 import type { ipc_perm } from './sysv-ipc.js';
-import { block, result, setLong } from './core.js';
+import { block, filled, given, result, setLong } from './core.js';
 
 /** A message queue as the kernel describes it. Times are seconds since 1970, 0 for never. */
 export interface msqid_ds {
@@ -30,10 +30,10 @@ export interface msginfo {
 /** native/sysv-msg.cc. Numbers and results of msgsnd and msgrcv cross in the block. */
 interface Addon {
   msgget: (key: number, flags: number) => number;
-  msgsnd: (mtext: Uint8Array) => void;
+  msgsnd: (mtext?: Uint8Array) => void;
   msgsndWithin: (mtext: Uint8Array) => void;
   msgsndLater: (mtext: Uint8Array) => void;
-  msgrcv: (into: Uint8Array) => void;
+  msgrcv: (into?: Uint8Array) => void;
   msgrcvWithin: (into: Uint8Array) => void;
   msgrcvLater: (into: Uint8Array) => void;
   msgrcvMany: (into: Uint8Array) => void;
@@ -72,6 +72,15 @@ function prepareReceive(msqid: number, { size, type, flags }: Receive, offset: n
   block[4] = offset;
 }
 
+function receive(into: Uint8Array): void {
+  if (filled.has(into)) {
+    addon.msgrcv();
+  } else {
+    addon.msgrcv(into);
+    filled.keep(into);
+  }
+}
+
 /** Results are -errno where a call failed. A …Later call gives minus a ticket where it has to wait. */
 export const native = {
   constants: addon.constants,
@@ -81,7 +90,12 @@ export const native = {
 
   msgsnd(msqid: number, type: number | bigint, text: Uint8Array, flags: number): number {
     prepareSend(msqid, type, flags);
-    addon.msgsnd(text);
+    if (given.has(text)) {
+      addon.msgsnd();
+    } else {
+      addon.msgsnd(text);
+      given.keep(text);
+    }
     return result();
   },
 
@@ -110,7 +124,7 @@ export const native = {
   /** Copies what it takes to into[offset] where that fits; else takeReceived() copies it. */
   msgrcv(msqid: number, into: Uint8Array, offset: number, call: Receive): number {
     prepareReceive(msqid, call, offset);
-    addon.msgrcv(into);
+    receive(into);
     return result();
   },
 
@@ -121,7 +135,7 @@ export const native = {
     block[2] = flags;
     block[3] = -1;
     block[4] = 0;
-    addon.msgrcv(into);
+    receive(into);
     return result();
   },
 

@@ -2,9 +2,9 @@
 import { bytes, int, memory, notBytes, object, size, type Bytes } from '../internal/arguments.js';
 import { invalidType, invalidValue, IpcError, outOfRange } from '../internal/errors.js';
 import { takeAway } from '../internal/descriptor.js';
-import { forget, isRuntimes, madeHere, runtimes } from '../internal/runtime-descriptors.js';
+import { forget, isKnown, isRuntimes, madeHere, runtimes } from '../internal/runtime-descriptors.js';
 import { slab } from '../internal/slab.js';
-import { NOT_BYTES } from '../native/core.js';
+import { filled, given, NOT_BYTES } from '../native/core.js';
 import { native } from '../native/descriptor.js';
 
 export const O_RDONLY: number = native.constants.O_RDONLY;
@@ -78,10 +78,20 @@ export function read(fd: number, count: number): Buffer;
 /** read(2): the same call into memory of the caller's: fills it from its start, returns how many bytes. Allocates nothing. */
 export function read(fd: number, into: Uint8Array): number;
 export function read(fd: number, countOrMemory: number | Uint8Array): Buffer | number {
+  // What is done again and again is the shortest way: after a switch of processes every instruction is a slow one.
+  if (filled.has(countOrMemory) && isKnown(fd)) {
+    const length = native.readAgain(fd);
+    if (length >= 0) return length;
+    throw new IpcError(length, 'read');
+  }
   if (isRuntimes(int(fd, 'fd'))) throw runtimes(fd, 'read');
-  if (typeof countOrMemory === 'number') return readFresh(fd, size(countOrMemory, 'count'));
-  const into = memory(countOrMemory, 'into');
-  const length = native.read(fd, into, 0, into.length, true);
+  return typeof countOrMemory === 'number'
+    ? readFresh(fd, size(countOrMemory, 'count'))
+    : readInto(fd, memory(countOrMemory, 'into'));
+}
+
+function readInto(fd: number, into: Uint8Array): number {
+  const length = native.readInto(fd, into);
   if (length < 0) throw failure(length, 'read', into, 'into');
   return length;
 }
@@ -100,10 +110,15 @@ function readFresh(fd: number, count: number): Buffer {
  * @see https://man7.org/linux/man-pages/man2/write.2.html
  */
 export function write(fd: number, data: Bytes): number {
+  if (given.has(data) && isKnown(fd)) {
+    const length = native.writeAgain(fd);
+    if (length >= 0) return length;
+    throw new IpcError(length, 'write');
+  }
   if (isRuntimes(int(fd, 'fd'))) throw runtimes(fd, 'write');
-  const given = bytes(data, 'data');
-  const length = native.write(fd, given, 0, true);
-  if (length < 0) throw failure(length, 'write', given, 'data');
+  const view = bytes(data, 'data');
+  const length = native.write(fd, view, 0, true);
+  if (length < 0) throw failure(length, 'write', view, 'data');
   return length;
 }
 

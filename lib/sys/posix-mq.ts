@@ -13,7 +13,7 @@ import {
 } from '../internal/arguments.js';
 import { invalidType, invalidValue, IpcError } from '../internal/errors.js';
 import { slab } from '../internal/slab.js';
-import { detail, NOT_BYTES } from '../native/core.js';
+import { detail, filled, given, NOT_BYTES } from '../native/core.js';
 import { native, type mq_attr, type timespec } from '../native/posix-mq.js';
 import { closeAs } from './descriptor.js';
 
@@ -124,8 +124,14 @@ export function mq_setattr(mqdes: number, newattr: Pick<mq_attr, 'mq_flags'>): m
  * @see https://man7.org/linux/man-pages/man3/mq_send.3.html
  */
 export function mq_send(mqdes: number, msg: Bytes, prio = 0): void {
+  int(mqdes, 'mqdes');
+  if (given.has(msg)) {
+    const result = native.mq_sendAgain(mqdes, unsigned(prio, 'prio'));
+    if (result < 0) throw new IpcError(result, 'mq_send');
+    return;
+  }
   const message = bytes(msg, 'msg');
-  const result = native.mq_send(int(mqdes, 'mqdes'), message, unsigned(prio, 'prio'), null);
+  const result = native.mq_send(mqdes, message, unsigned(prio, 'prio'), null);
   if (result < 0) throw failure(result, 'mq_send', message);
 }
 
@@ -166,10 +172,11 @@ export function mq_receive(
 ): { msg: Buffer; prio: number } | number {
   int(mqdes, 'mqdes');
   if (msg === undefined) return receiveFresh('mq_receive', mqdes, null);
-  const into = memory(msg, 'msg');
   if (from !== undefined) object(from, 'from');
-  const length = native.mq_receiveInto(mqdes, into);
-  if (length < 0) throw failure(length, 'mq_receive', into);
+  const length = filled.has(msg)
+    ? native.mq_receiveAgain(mqdes)
+    : native.mq_receiveInto(mqdes, memory(msg, 'msg'));
+  if (length < 0) throw failure(length, 'mq_receive', msg);
   if (from !== undefined) from.prio = detail() as number;
   return length;
 }

@@ -42,13 +42,14 @@ ssize_t WriteOnce(int fd, const char* memory, size_t size, bool wait) {
   return syscall(SYS_pwritev2, fd, &part, 1, -1L, -1L, RWF_NOWAIT);
 }
 
-// read(into; fd, offset, size, wait): at most `size` bytes to into[offset], or aside for
+// read(into; fd, offset, size, wait): at most `size` bytes (negative: as many as `into` has) to into[offset], or aside for
 // takeReceived where they don't fit. Without `wait` the call does not wait, whatever O_NONBLOCK
 // says: EOPNOTSUPP where the kernel can't do that for this descriptor.
 int64_t ReadDescriptor(Environment* environment, const FastArguments& arguments) {
   Bytes into = arguments.bytes();
   size_t offset = std::min(arguments.Size(1), into.size);
-  size_t size = std::min(arguments.Size(2), kMost);
+  size_t size = arguments.Double(2) < 0 ? into.size : arguments.Size(2);
+  size = std::min(size, kMost);
   into = {into.data + offset, into.size - offset};
   bool direct = size <= into.size;
   char* memory = direct ? into.data : environment->scratch.Reserve(size);
@@ -64,7 +65,7 @@ int64_t ReadDescriptor(Environment* environment, const FastArguments& arguments)
 }
 
 napi_value Read(napi_env env, napi_callback_info info) {
-  return CallFast(env, info, ReadDescriptor);
+  return CallFast<View::kFilled>(env, info, ReadDescriptor);
 }
 
 // write(data; fd, offset, wait): the bytes from `offset` on.
@@ -77,7 +78,7 @@ int64_t WriteDescriptor(Environment* environment, const FastArguments& arguments
 }
 
 napi_value Write(napi_env env, napi_callback_info info) {
-  return CallFast(env, info, WriteDescriptor);
+  return CallFast<View::kRead>(env, info, WriteDescriptor);
 }
 
 // Which descriptors this package has made for the program. Descriptors are the process's, not an

@@ -36,13 +36,19 @@ struct Environment {
   // can't close them itself.
   std::unordered_set<int> descriptors;
 
+  // The memory of the view that each kind of call was last given. TypeScript looks whether that is still
+  // its memory before it asks for it again, so that it need not be found anew: see CallFast.
+  static constexpr size_t kHeldViews = 2;
+  Bytes held[kHeldViews];
+
   // The block: a Float64Array that TypeScript and C++ both write. Only this package has it, so it
   // is never detached. Its parts: arguments (FastArguments), what a call brought besides its result
-  // (WriteDetail), the rows of `waits`, rows of a
+  // (WriteDetail), how often each of `held` has changed, the rows of `waits`, rows of a
   // call that brings many results, the rows of `readiness`.
   static constexpr size_t kResultSlot = 2 * FastArguments::kMost;
   static constexpr size_t kDetailSlot = kResultSlot + 1;
-  static constexpr size_t kRowSlot = kDetailSlot + 2;
+  static constexpr size_t kHeldSlot = kDetailSlot + 2;
+  static constexpr size_t kRowSlot = kHeldSlot + kHeldViews;
   static constexpr size_t kBatchSlot =
       kRowSlot + WaitEngine::kRecordRows * WaitEngine::kRecordSlots;
   static constexpr size_t kReadySlot =
@@ -85,20 +91,28 @@ inline void ExportFast(Napi::Env env, Napi::Object exports, const std::string& n
   exports[name] = value;
 }
 
+// What such a function does with a Uint8Array: the two may be used alternately.
+enum class View { kFilled, kRead };
+
 // The body of such a function whose argument is a Uint8Array, with its numbers in the block, where its
-// integer result goes as well.
-template <typename Body>
+// integer result goes as well. Without an argument it takes the memory of the call before.
+template <View kView, typename Body>
 napi_value CallFast(napi_env env, napi_callback_info info, Body body) {
   napi_value argument = nullptr;
   size_t count = 1;
   void* data = nullptr;
   napi_get_cb_info(env, info, &count, &argument, nullptr, &data);
   auto* environment = static_cast<Environment*>(data);
-  Bytes bytes;
+  constexpr auto kIndex = static_cast<size_t>(kView);
+  Bytes* bytes = &environment->held[kIndex];
   int64_t result = kNotBytes;
-  if (ReadBytes(env, argument, &bytes)) {
-    result = body(environment, FastArguments(environment->block, bytes));
+  bool given = count == 0;
+  if (!given) {
+    environment->block[Environment::kHeldSlot + kIndex]++;
+    *bytes = Bytes();
+    given = ReadBytes(env, argument, bytes);
   }
+  if (given) result = body(environment, FastArguments(environment->block, *bytes));
   environment->block[Environment::kResultSlot] = static_cast<double>(result);
   return nullptr;
 }

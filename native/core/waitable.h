@@ -2,6 +2,7 @@
 //
 // A description is a class that can be moved, with
 //   static constexpr char kName[];           its C name
+//   static constexpr View kView;             what it does with the Uint8Array
 //   static constexpr size_t kArguments;      how many numbers the constructor reads
 //   static constexpr bool kTries;            whether Attempt(kNo) makes the call
 //   explicit Call(const FastArguments&);
@@ -63,10 +64,11 @@ class Waitable {
 
   template <int64_t (*Variant)(Environment*, Call*)>
   static napi_value Function(napi_env env, napi_callback_info info) {
-    return CallFast(env, info, [](Environment* environment, const FastArguments& arguments) {
-      Call call(arguments);
-      return Variant(environment, &call);
-    });
+    return CallFast<Call::kView>(env, info,
+                                 [](Environment* environment, const FastArguments& arguments) {
+                                   Call call(arguments);
+                                   return Variant(environment, &call);
+                                 });
   }
 
   // call: the call itself, waiting or not as its own flags say.
