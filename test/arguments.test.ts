@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { EventFd, Fifo, IPC_PRIVATE, Pipe, PipeReader, PipeWriter, SysvMessageQueue } from 'unix-ipc';
-import { countOf, descriptors, drainPipe, fillPipe, folder } from './fixtures/pipe-ends.js';
+import { countOf, descriptors, drainPipe, fillPipe, folder } from './helpers/pipe-ends.js';
 import { chance } from './helpers/chance.js';
 import { rejection } from './helpers/failures.js';
 import { ownNamespace, queueRows } from './helpers/kernel.js';

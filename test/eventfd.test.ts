@@ -3,7 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { EventFd, IpcError, Pipe } from 'unix-ipc';
 import * as sys from 'unix-ipc/sys';
-import { closing, countOf, descriptors, flagsOf, patience, target } from './fixtures/pipe-ends.js';
+import { closing, countOf, descriptors, flagsOf, patience, target } from './helpers/pipe-ends.js';
 import { failure, rejection } from './helpers/failures.js';
 import { fixture } from './helpers/peers.js';
 import { borrow } from './helpers/queues.js';

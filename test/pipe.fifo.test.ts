@@ -17,15 +17,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Fifo, IpcError, PipeReader, PipeWriter, waitThreads } from 'unix-ipc';
 import * as sys from 'unix-ipc/sys';
-import {
-  closing,
-  descriptors,
-  drainPipe,
-  fillPipe,
-  flagsOf,
-  folder,
-  patience,
-} from './fixtures/pipe-ends.js';
+import { closing, descriptors, drainPipe, fillPipe, flagsOf, folder, patience } from './helpers/pipe-ends.js';
 import { failure, rejection, systemError } from './helpers/failures.js';
 import { asleepIn } from './helpers/kernel.js';
 import { borrow } from './helpers/queues.js';

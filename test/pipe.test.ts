@@ -14,7 +14,7 @@ import {
   patience,
   pattern,
   target,
-} from './fixtures/pipe-ends.js';
+} from './helpers/pipe-ends.js';
 import { failure, rejection, systemError } from './helpers/failures.js';
 import { fixture } from './helpers/peers.js';
 import { borrow } from './helpers/queues.js';

@@ -6,7 +6,7 @@ import { writeSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { EventFd, IpcError, Pipe, PipeReader, PipeWriter, waitThreads } from 'unix-ipc';
 import * as sys from 'unix-ipc/sys';
-import { closing, countOf, descriptors, drainPipe, fillPipe } from './fixtures/pipe-ends.js';
+import { closing, countOf, descriptors, drainPipe, fillPipe } from './helpers/pipe-ends.js';
 import { failure, rejection } from './helpers/failures.js';
 import { threadCount } from './helpers/kernel.js';
 import { borrow } from './helpers/queues.js';

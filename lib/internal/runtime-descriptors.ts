@@ -66,11 +66,13 @@ function isLoopsPipe(fd: number, what: string, open = targets()): boolean {
 function findFirst(): void {
   const open = targets();
   firstPoll = Math.min(...[...open].filter(([, what]) => isPoll(what)).map(([fd]) => fd));
-  // It is made in one go with the pipe of the first event loop.
-  const loops = new Set(
-    [...open].filter(([fd, what]) => isLoopsPipe(fd, what, open)).map(([, what]) => inode(what)),
-  );
-  lockPipe = [...open.values()].find((what) => loops.has(inode(what) + 1) && !loops.has(inode(what)));
+  const loops = [...open].filter(([fd, what]) => isLoopsPipe(fd, what, open));
+  const lowest = Math.min(...loops.map(([fd]) => fd));
+  const inodes = new Set(loops.map(([, what]) => inode(what)));
+  // It is made in one go with the pipe of the first event loop, just before.
+  const isLock = ([fd, what]: [number, string]): boolean =>
+    fd > firstPoll && fd < lowest && inodes.has(inode(what) + 1) && !native.isNoted(fd);
+  lockPipe = [...open].find(isLock)?.[1];
 }
 
 findFirst();

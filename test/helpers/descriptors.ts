@@ -94,8 +94,12 @@ export function fillPipe(fd: number): number {
 
 /** A Node process in which SIGUSR2 interrupts calls that wait, and is printed: see fixtures/interrupting.c. */
 export function interruptedPeer(): Promise<NodePeer> {
-  const preload = [process.env['LD_PRELOAD'], compiledLibrary('interrupting')].filter(Boolean).join(' ');
-  return nodePeerUnder('env', `LD_PRELOAD=${preload}`);
+  return nodePeerUnder('env', interrupting());
+}
+
+/** What loads fixtures/interrupting.c into a process, beside the library of a sanitizer. */
+export function interrupting(): string {
+  return `LD_PRELOAD=${[process.env['LD_PRELOAD'], compiledLibrary('interrupting')].filter(Boolean).join(' ')}`;
 }
 
 /** A Node process that has no descriptor left. */

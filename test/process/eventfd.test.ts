@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { EventFd } from 'unix-ipc';
-import { child, countOf, nodeChild, outputOf, patience } from '../fixtures/pipe-ends.js';
+import { child, countOf, nodeChild, outputOf, patience } from '../helpers/pipe-ends.js';
 import { compiled } from '../helpers/compile.js';
 import { plainEnvironment } from '../helpers/peers.js';
 import { borrow } from '../helpers/queues.js';

@@ -15,9 +15,10 @@ import {
   patience,
   pattern,
   pipePeer,
-} from '../fixtures/pipe-ends.js';
+} from '../helpers/pipe-ends.js';
 import { chance } from '../helpers/chance.js';
-import { compiled, compiledLibrary } from '../helpers/compile.js';
+import { compiled } from '../helpers/compile.js';
+import { interrupting } from '../helpers/descriptors.js';
 import { failure, rejection, systemError } from '../helpers/failures.js';
 import { CAP_SYS_RESOURCE, hasCapability } from '../helpers/kernel.js';
 import { type NodePeer, noSecondUser, nobody, plainEnvironment, program } from '../helpers/peers.js';
@@ -225,6 +226,8 @@ describe('a C program', () => {
     const writing = program(c(), 'write-fifo', path, 'from C');
     const reader = borrow(await fifo.openReader());
     expect(await textOf(reader)).toBe('from C');
+    // While it is open, openWriter() has nobody to wait for.
+    reader.close();
     await outputOf(writing);
     const reading = program(c(), 'read-fifo', path);
     const writer = borrow(await fifo.openWriter());
@@ -561,7 +564,7 @@ describe('a signal handler', () => {
   it.each(opens)(
     'without SA_RESTART that runs during %s makes it throw EINTR',
     async (_name, method, args) => {
-      const peer = await pipePeer('env', `LD_PRELOAD=${compiledLibrary('interrupting')}`);
+      const peer = await pipePeer('env', interrupting());
       await peer.call('make', 'it', 'Fifo.make', join(folder(), 'fifo'));
       const failed = peer.failure(method, ...args);
       await peerBlocks(peer);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { EventFd, Fifo, Pipe } from 'unix-ipc';
 import { MessageCounter, pipeMessage } from '../fixtures/pipe-messages.js';
-import { child, drainPipe, folder, nodeChild, pattern } from '../fixtures/pipe-ends.js';
+import { child, drainPipe, folder, nodeChild, pattern } from '../helpers/pipe-ends.js';
 import { chance } from '../helpers/chance.js';
 import { compiled } from '../helpers/compile.js';
 import { nodeProgram } from '../helpers/peers.js';

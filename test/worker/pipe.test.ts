@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { EventFd, Fifo, Pipe, waitThreads } from 'unix-ipc';
 import * as sys from 'unix-ipc/sys';
-import { countOf, descriptors, drainPipe, fillPipe, folder } from '../fixtures/pipe-ends.js';
+import { countOf, descriptors, drainPipe, fillPipe, folder } from '../helpers/pipe-ends.js';
 import { asleepIn, threadCount } from '../helpers/kernel.js';
 import { fixture, nodeProgram } from '../helpers/peers.js';
 import { borrow } from '../helpers/queues.js';

@@ -6,7 +6,7 @@ import { SysvMessageQueue } from 'unix-ipc';
 import { asleepIn, queueRows, threadCount } from '../helpers/kernel.js';
 import { fixture, nodeProgram } from '../helpers/peers.js';
 import { borrow, fill, privateId, privateQueue } from '../helpers/queues.js';
-import { turns, until } from '../helpers/until.js';
+import { scale, turns, until } from '../helpers/until.js';
 
 interface Task {
   msqid: number;
@@ -147,8 +147,12 @@ describe('a program that loads the addon only in Workers', () => {
 });
 
 describe('a Worker', () => {
-  it('that is ended while it loads the addon or makes calls leaves the process alive', async () => {
-    const program = nodeProgram('end-early.js', 100);
-    expect(await program.exited).toMatchObject({ code: 0, signal: null, stdout: 'survived\n' });
-  });
+  it(
+    'that is ended while it loads the addon or makes calls leaves the process alive',
+    async () => {
+      const program = nodeProgram('end-early.js', 100);
+      expect(await program.exited).toMatchObject({ code: 0, signal: null, stdout: 'survived\n' });
+    },
+    60_000 * scale,
+  );
 });
