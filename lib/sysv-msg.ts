@@ -6,7 +6,7 @@ import { Iteration } from './internal/iteration.js';
 import { slab } from './internal/slab.js';
 import { resolveKey, type Key } from './internal/sysv-key.js';
 import { waitOnThread } from './internal/wait-threads.js';
-import { promise, soon, turn, turnIsDue, waitOptions, Waits, type WaitOptions } from './internal/waiting.js';
+import { promise, soon, waitOptions, Waits, type WaitOptions } from './internal/waiting.js';
 import { detail, NOT_BYTES } from './native/core.js';
 import { native, type Receive } from './native/sysv-msg.js';
 import { explainControl, explainGet, explainReceive, explainSend, whileWaiting } from './sysv-msg.errors.js';
@@ -349,7 +349,7 @@ export class SysvMessageQueue<T = Buffer> implements Disposable, AsyncIterable<S
     const waiting = waitOptions(options);
     const text = this.#encode(data);
     const started = native.msgsndLater(this.id, type, text, this.#spin);
-    if (started === 0) return turnIsDue() ? turn() : undefined;
+    if (started === 0) return soon(undefined);
     const wait = waitOnThread(
       this.#waits,
       started,

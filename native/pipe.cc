@@ -125,15 +125,16 @@ class InterruptibleOpening {
       do {
         result_ = -ECANCELED;
         if (cancelled_) break;
-        int fd = open(path_, flags_);
+        int fd = open(path_.c_str(), flags_);
         result_ = fd >= 0 ? fd : -errno;
       } while (result_ == -EINTR);
     }
     eventfd_write(done_, 1);
   }
 
-  const char* path_;
-  int flags_;
+  // A copy: JavaScript's memory is for its own thread.
+  const std::string path_;
+  const int flags_;
   int done_ = -1;
   KickTimer timer_;
   std::atomic<bool> can_be_kicked_{false};

@@ -177,7 +177,10 @@ class Watch {
     const wanted = this.#wanted;
     if ((events & ~POLLOUT) !== 0) this.readers.serve();
     if ((events & (POLLOUT | POLLERR | POLLHUP)) !== 0) this.writers.serve();
-    if (wanted === 0 && this.#armed !== 0) this.#tell(this.#wanted);
+    if (wanted !== 0 || this.#armed === 0) return;
+    this.#armed = 0;
+    // It fails where the descriptor was closed beneath this package.
+    if (this.#control(EPOLL_CTL_MOD, 0) < 0) endWaits(this.fd);
   }
 
   /** Whether the number means another open file by now. */
@@ -215,13 +218,7 @@ class Watch {
 native.onReady((rows) => {
   for (let row = 0; row < rows; row++) {
     const at = READY_SLOT + row * 2;
-    const watch = watches.byId.get(block[at] as number);
-    try {
-      watch?.onReady(block[at + 1] as number);
-    } catch {
-      // Closed beneath this package: nobody waits for it. The kernel would not tell of the rows behind it again.
-      if (watch !== undefined) forget(watch);
-    }
+    watches.byId.get(block[at] as number)?.onReady(block[at + 1] as number);
   }
 }, libuv);
 
@@ -233,11 +230,6 @@ function watchOf(fd: number): Watch {
   watches.byNumber.set(fd, watch);
   watches.byId.set(watch.id, watch);
   return watch;
-}
-
-function forget(watch: Watch): void {
-  watches.byNumber.delete(watch.fd);
-  watches.byId.delete(watch.id);
 }
 
 function closedMeanwhile(fd: number): (syscall: string) => IpcError {
@@ -281,11 +273,12 @@ export function waitUntilReady<Result, T>(
 }
 
 /** Before a descriptor is closed, or its number given to another: ends all waits for it. */
-export function endWaits(fd: number, reason = closedMeanwhile(fd)): void {
+export function endWaits(fd: number): void {
   const watch = watches.byNumber.get(fd);
   if (watch === undefined) return;
-  forget(watch);
-  watch.end(reason);
+  watches.byNumber.delete(watch.fd);
+  watches.byId.delete(watch.id);
+  watch.end(closedMeanwhile(fd));
 }
 
 /** When an object begins to use a number: ends waits for another descriptor that had it and was closed unseen. */

@@ -187,21 +187,13 @@ export const IN_A_ROW = 128;
 let inARow = 0;
 
 /**
- * Whether a promise variant that has its result at once should await `turn()` all the same. Awaiting one result after
- * the other that is already there would otherwise keep timers and input waiting for ever.
+ * The result of a promise variant that did not have to wait. Awaiting one after the other that is already there would keep
+ * timers and input waiting for ever, so now and then the event loop gets its turn first.
  */
-export function turnIsDue(): boolean {
-  return ++inARow >= IN_A_ROW;
-}
-
-export function turn(): Promise<void> {
-  inARow = 0;
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** The result of a promise variant that did not have to wait. */
 export function soon<T>(result: T): T | Promise<T> {
-  return turnIsDue() ? turn().then(() => result) : result;
+  if (++inARow < IN_A_ROW) return result;
+  inARow = 0;
+  return new Promise((resolve) => setImmediate(() => resolve(result)));
 }
 
 /** Bun and Deno export libuv's names, but their event loops are others. */

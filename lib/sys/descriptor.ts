@@ -49,7 +49,8 @@ const FCNTL_COMMANDS = [
 ];
 
 /**
- * close(2): gives a descriptor back. Promises of this package's objects that wait for it reject with ECANCELED. Never waits.
+ * close(2): gives a descriptor back. Objects of this package that it belongs to are closed with it, and their promises that
+ * wait reject with ECANCELED. Never waits.
  *
  * @throws IpcError EBADF, EIO; EPERM for a descriptor that the runtime's event loop lives on
  * @see https://man7.org/linux/man-pages/man2/close.2.html
