@@ -2,7 +2,7 @@
 // descriptor during a wait, order, and that none of it takes a thread or the pool.
 import { getEventListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { EventFd, IpcError, Pipe, PipeReader, PipeWriter, waitThreads } from 'unix-ipc';
 import * as sys from 'unix-ipc/sys';
@@ -644,6 +644,24 @@ describe('a descriptor that sys.close() closes during a wait', () => {
     expect(await stateOf(read)).toBe('pending');
     writer.writeSync('x');
     expect(String(await read)).toBe('x');
+  });
+});
+
+describe('a descriptor that others close while a copy of it stays', () => {
+  it('keeps no wait for another from being told', async () => {
+    const [[reader, writer], [otherReader, otherWriter]] = [ends(), ends()];
+    const first = reader.read();
+    await turns();
+    writer.writeSync('first');
+    await first;
+    // The kernel goes on telling of it, but under a number that is no descriptor any more.
+    closing(sys.dup(reader.fd));
+    closeSync(reader.release());
+    const read = otherReader.read();
+    await turns();
+    writer.writeSync('for nobody');
+    otherWriter.writeSync('data');
+    expect(String(await read)).toBe('data');
   });
 });
 
