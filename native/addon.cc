@@ -8,6 +8,7 @@
 #include "pipe.h"
 #include "posix-mq.h"
 #include "sysv-msg.h"
+#include "unix-socket.h"
 
 namespace unix_ipc {
 
@@ -20,6 +21,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitPipe(env, exports, constants, environment);
   InitPosixMq(env, exports, constants, environment);
   InitSysvMsg(env, exports, constants, environment);
+  InitUnixSocket(env, exports, constants, environment);
+  InitUnixSocketMessage(env, exports, constants, environment);
   exports["constants"] = constants;
   return exports;
 }

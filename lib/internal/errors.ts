@@ -46,7 +46,8 @@ export class IpcError extends Error {
   /** @internal Made by this package alone. */
   constructor(errno: number, syscall: string, context: ErrorContext = {}) {
     const { code, description } = numbers.get(-errno) ?? { code: `E${-errno}`, description: 'Unknown error' };
-    const on = context.path === undefined ? '' : ` '${context.path}'`;
+    // A name in the abstract namespace of sockets has NUL characters, which are shown as other programs show them.
+    const on = context.path === undefined ? '' : ` '${context.path.replaceAll('\0', '@')}'`;
     super(`${code}: ${context.reason ?? description}, ${syscall}${on}`);
     this.code = code;
     this.errno = errno;

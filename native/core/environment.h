@@ -25,6 +25,8 @@ struct Environment {
 
   // Of the JavaScript thread: what its calls receive into, and the timer of its time limits.
   Scratch scratch;
+  // What is longer than its caller expected. Kept, since most calls leave it untouched, and it takes no memory then.
+  Scratch overflow;
   KickTimer deadline;
   // What the last call left in `scratch`, for a caller whose memory was too small.
   Received received;

@@ -1,0 +1,281 @@
+import { binding } from '../internal/binding.js';
+import { BATCH_SLOT, block, detail, filled, given, result } from './core.js';
+
+type Constant =
+  | 'AF_UNIX'
+  | 'SOCK_STREAM'
+  | 'SOCK_DGRAM'
+  | 'SOCK_SEQPACKET'
+  | 'SOCK_NONBLOCK'
+  | 'SOCK_CLOEXEC'
+  | 'SOL_SOCKET'
+  | 'SO_ACCEPTCONN'
+  | 'SO_BROADCAST'
+  | 'SO_DEBUG'
+  | 'SO_DOMAIN'
+  | 'SO_DONTROUTE'
+  | 'SO_ERROR'
+  | 'SO_KEEPALIVE'
+  | 'SO_MARK'
+  | 'SO_OOBINLINE'
+  | 'SO_PASSCRED'
+  | 'SO_PASSSEC'
+  | 'SO_PEEK_OFF'
+  | 'SO_PEERCRED'
+  | 'SO_PRIORITY'
+  | 'SO_PROTOCOL'
+  | 'SO_RCVBUF'
+  | 'SO_RCVBUFFORCE'
+  | 'SO_RCVLOWAT'
+  | 'SO_REUSEADDR'
+  | 'SO_REUSEPORT'
+  | 'SO_SNDBUF'
+  | 'SO_SNDBUFFORCE'
+  | 'SO_SNDLOWAT'
+  | 'SO_TIMESTAMP'
+  | 'SO_TIMESTAMPNS'
+  | 'SO_TYPE'
+  | 'SHUT_RD'
+  | 'SHUT_WR'
+  | 'SHUT_RDWR'
+  | 'MSG_CMSG_CLOEXEC'
+  | 'MSG_CTRUNC'
+  | 'MSG_DONTWAIT'
+  | 'MSG_NOSIGNAL'
+  | 'MSG_PEEK'
+  | 'MSG_TRUNC'
+  | 'MSG_WAITALL';
+
+/** native/unix-socket.cc and native/unix-socket.message.cc. Numbers and results of messages and of connect cross in the block. */
+interface Addon {
+  socket: (domain: number, type: number, protocol: number) => number;
+  socketpair: (domain: number, type: number, protocol: number) => [number, number] | number;
+  bind: (fd: number, address: Uint8Array, mode: number | undefined) => number;
+  listen: (fd: number, backlog: number) => number;
+  accept: (fd: number, flags: number) => number;
+  getsockname: (fd: number) => number;
+  getpeername: (fd: number) => number;
+  shutdown: (fd: number, how: number) => number;
+  getsockopt: (fd: number, level: number, option: number) => number;
+  setsockopt: (fd: number, level: number, option: number, value: number) => number;
+  getpeercred: (fd: number) => number;
+  connect: (address: Uint8Array) => void;
+  connectLater: (address: Uint8Array) => void;
+  connectInterruptibly: (address: Uint8Array) => void;
+  send: (data?: Uint8Array) => void;
+  sendmsg: (data: Uint8Array) => void;
+  recv: (into?: Uint8Array) => void;
+  recvmsg: (into?: Uint8Array) => void;
+  constants: Record<Constant, number>;
+}
+
+const addon = binding as Addon;
+
+/** The credentials of a process: its number, its user's and its group's. */
+export interface ucred {
+  pid: number;
+  uid: number;
+  gid: number;
+}
+
+/** SCM_MAX_FD: the most descriptors that one message carries. */
+export const MOST_DESCRIPTORS = 253;
+
+// The layout of Attachment in native/unix-socket.h.
+const FLAGS = BATCH_SLOT;
+const IS_MESSAGE = BATCH_SLOT + 1;
+const COUNT = BATCH_SLOT + 2;
+const HAS_CREDENTIALS = BATCH_SLOT + 3;
+const PID = BATCH_SLOT + 4;
+const UID = BATCH_SLOT + 5;
+const GID = BATCH_SLOT + 6;
+const ADDRESS_LENGTH = BATCH_SLOT + 7;
+const ADDRESS = BATCH_SLOT + 8;
+const DESCRIPTORS = ADDRESS + 16;
+
+/** The address in the block, as bytes. */
+const addressMemory = Buffer.from(block.buffer, block.byteOffset + ADDRESS * 8, 16 * 8);
+
+const NOBODY = 2 ** 32 - 1;
+
+/** What went along with the message received last. Each is looked at before the next call. */
+export const attached = {
+  get flags(): number {
+    return block[FLAGS] as number;
+  },
+
+  /** Whether there was a message, where SO_TIMESTAMP is set: no bytes may also mean the end. */
+  get isMessage(): boolean {
+    return block[IS_MESSAGE] === 1;
+  },
+
+  get descriptors(): number[] {
+    const count = block[COUNT] as number;
+    if (count === 0) return [];
+    return Array.from(block.subarray(DESCRIPTORS, DESCRIPTORS + count));
+  },
+
+  get credentials(): ucred | undefined {
+    if (block[HAS_CREDENTIALS] === 0) return undefined;
+    return { pid: block[PID] as number, uid: id(UID), gid: id(GID) };
+  },
+
+  /** A string where the name is UTF-8, else its bytes. */
+  get address(): string | Buffer {
+    const length = block[ADDRESS_LENGTH] as number;
+    if (length === 0) return '';
+    const name = addressMemory.toString('utf8', 0, length);
+    if (!name.includes('\ufffd')) return name;
+    const bytes = Buffer.from(addressMemory.subarray(0, length));
+    return Buffer.from(name).equals(bytes) ? name : bytes;
+  },
+};
+
+function id(slot: number): number {
+  const value = block[slot] as number;
+  return value === NOBODY ? -1 : value;
+}
+
+/** Results are -errno where a call failed. */
+export const native = {
+  ...addon,
+
+  /** getsockopt(2) of an option that is an int: it is the detail. */
+  option(fd: number, level: number, option: number): { result: number; value: number } {
+    return { result: addon.getsockopt(fd, level, option), value: detail() as number };
+  },
+
+  /** connect(2), waiting or not as the socket's O_NONBLOCK says. */
+  connect(fd: number, address: Uint8Array): number {
+    block[0] = fd;
+    block[1] = 0;
+    addon.connect(address);
+    return result();
+  },
+
+  /**
+   * Waits while the backlog is full at most `timeout` milliseconds (negative: for ever), or until a signal handler is to run:
+   * EINTR, which the call itself does not give after handlers of process.on().
+   */
+  connectInterruptibly(fd: number, address: Uint8Array, timeout: number): number {
+    block[0] = fd;
+    block[1] = timeout;
+    addon.connectInterruptibly(address);
+    return result();
+  },
+
+  /** For a socket that nobody else has yet. Minus a ticket where it has to wait. */
+  connectLater(fd: number, address: Uint8Array): number {
+    block[0] = fd;
+    block[1] = 1;
+    block[2] = 0;
+    addon.connectLater(address);
+    return result();
+  },
+
+  send(fd: number, data: Uint8Array, flags: number): number {
+    block[0] = fd;
+    block[1] = flags;
+    addon.send(data);
+    given.keep(data);
+    return result();
+  },
+
+  /** Sends the view of the call before: see given. */
+  sendAgain(fd: number, flags: number): number {
+    block[0] = fd;
+    block[1] = flags;
+    addon.send();
+    return result();
+  },
+
+  /** Along with the data go an address (the one of the connection where it is undefined), descriptors and credentials. */
+  sendmsg(
+    fd: number,
+    data: Uint8Array,
+    flags: number,
+    address: Uint8Array | undefined,
+    descriptors: readonly number[],
+    credentials: ucred | undefined,
+  ): number {
+    block[0] = fd;
+    block[1] = flags;
+    block[ADDRESS_LENGTH] = address === undefined ? -1 : address.length;
+    if (address !== undefined) addressMemory.set(address);
+    // One too many is for the kernel to refuse.
+    const count = Math.min(descriptors.length, MOST_DESCRIPTORS + 1);
+    block[COUNT] = count;
+    for (let i = 0; i < count; i++) block[DESCRIPTORS + i] = descriptors[i] as number;
+    block[HAS_CREDENTIALS] = credentials === undefined ? 0 : 1;
+    if (credentials !== undefined) {
+      block[PID] = credentials.pid;
+      block[UID] = credentials.uid;
+      block[GID] = credentials.gid;
+    }
+    addon.sendmsg(data);
+    given.keep(data);
+    return result();
+  },
+
+  /**
+   * Copies what it receives to into[offset] where `size` bytes fit there or what came does; else takeReceived() copies it.
+   * With MSG_TRUNC the result may be more than `size`.
+   */
+  recv(fd: number, into: Uint8Array, offset: number, size: number, flags: number): number {
+    block[0] = fd;
+    block[1] = offset;
+    block[2] = size;
+    block[3] = flags;
+    if (filled.has(into)) {
+      addon.recv();
+    } else {
+      addon.recv(into);
+      filled.keep(into);
+    }
+    return result();
+  },
+
+  /** Receives as many bytes as `into` has. */
+  recvInto(fd: number, into: Uint8Array, flags: number): number {
+    block[0] = fd;
+    block[1] = 0;
+    block[2] = -1;
+    block[3] = flags;
+    addon.recv(into);
+    filled.keep(into);
+    return result();
+  },
+
+  /** The same into the view of the call before: see filled. */
+  recvAgain(fd: number, flags: number): number {
+    block[0] = fd;
+    block[1] = 0;
+    block[2] = -1;
+    block[3] = flags;
+    addon.recv();
+    return result();
+  },
+
+  /** As recv(), with room for so many descriptors and for credentials; negative: for the sender's address alone. See attached. */
+  recvmsg(
+    fd: number,
+    into: Uint8Array,
+    offset: number,
+    size: number,
+    flags: number,
+    room: number,
+  ): number {
+    block[0] = fd;
+    block[1] = offset;
+    block[2] = size;
+    block[3] = flags;
+    block[4] = room;
+    if (filled.has(into)) {
+      addon.recvmsg();
+    } else {
+      addon.recvmsg(into);
+      filled.keep(into);
+    }
+    return result();
+  },
+};

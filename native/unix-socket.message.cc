@@ -1,0 +1,255 @@
+// Messages of Unix domain sockets and what goes along with them: send(2), recv(2), cmsg(3), unix(7).
+#include "unix-socket.h"
+
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "core/arguments.h"
+#include "core/results.h"
+
+namespace unix_ipc {
+
+namespace {
+
+// The most that the kernel moves in one call, whatever it is asked for.
+constexpr size_t kMost = 0x7ffff000;
+
+// The C library's calls are cancellation points, which cost two atomic exchanges a call in a process with threads.
+// Where the kernel has these calls only behind socketcall(2), the C library knows.
+#if defined(SYS_sendto) && defined(SYS_recvfrom) && defined(SYS_sendmsg) && defined(SYS_recvmsg)
+ssize_t Send(int fd, const char* data, size_t size, int flags) {
+  return syscall(SYS_sendto, fd, data, size, flags, nullptr, 0);
+}
+ssize_t Receive(int fd, char* memory, size_t size, int flags) {
+  return syscall(SYS_recvfrom, fd, memory, size, flags, nullptr, nullptr);
+}
+ssize_t SendWith(int fd, const msghdr* message, int flags) {
+  return syscall(SYS_sendmsg, fd, message, flags);
+}
+ssize_t ReceiveWith(int fd, msghdr* message, int flags) {
+  return syscall(SYS_recvmsg, fd, message, flags);
+}
+#else
+ssize_t Send(int fd, const char* data, size_t size, int flags) {
+  return send(fd, data, size, flags);
+}
+ssize_t Receive(int fd, char* memory, size_t size, int flags) {
+  return recv(fd, memory, size, flags);
+}
+ssize_t SendWith(int fd, const msghdr* message, int flags) { return sendmsg(fd, message, flags); }
+ssize_t ReceiveWith(int fd, msghdr* message, int flags) { return recvmsg(fd, message, flags); }
+#endif
+
+constexpr size_t kDescriptorBytes = (Attachment::kMostDescriptors + 1) * sizeof(int);
+
+// send(data; fd, flags)
+int64_t SendBytes(Environment*, const FastArguments& arguments) {
+  Bytes data = arguments.bytes();
+  ssize_t result = Send(arguments.Int(0), data.data, data.size, arguments.Int(1));
+  return result < 0 ? -errno : result;
+}
+
+napi_value SendFunction(napi_env env, napi_callback_info info) {
+  return CallFast<View::kRead>(env, info, SendBytes);
+}
+
+// Adds a control message of `size` bytes behind those that are there. `control` is zero as far as it is free.
+void AddControl(msghdr* message, int type, const void* data, size_t size) {
+  auto* header = reinterpret_cast<cmsghdr*>(static_cast<char*>(message->msg_control) +
+                                            message->msg_controllen);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = type;
+  header->cmsg_len = CMSG_LEN(size);
+  memcpy(CMSG_DATA(header), data, size);
+  message->msg_controllen += CMSG_SPACE(size);
+}
+
+// sendmsg(data; fd, flags), with what the block has to go along with it.
+int64_t SendMessage(Environment* environment, const FastArguments& arguments) {
+  Bytes data = arguments.bytes();
+  Attachment attachment(environment);
+  alignas(cmsghdr) char control[CMSG_SPACE(kDescriptorBytes) + CMSG_SPACE(sizeof(ucred))] = {};
+  iovec part = {data.data, data.size};
+  msghdr message = {};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  SocketName name;
+  if (attachment.has_address()) {
+    name = attachment.address();
+    message.msg_name = name.address();
+    message.msg_namelen = name.size();
+  }
+  message.msg_control = control;
+  size_t count = std::min(attachment.descriptor_count(), Attachment::kMostDescriptors + 1);
+  if (count > 0) {
+    int descriptors[Attachment::kMostDescriptors + 1];
+    for (size_t i = 0; i < count; i++) descriptors[i] = attachment.descriptor(i);
+    AddControl(&message, SCM_RIGHTS, descriptors, count * sizeof(int));
+  }
+  if (attachment.has_credentials()) {
+    ucred credentials = attachment.credentials();
+    AddControl(&message, SCM_CREDENTIALS, &credentials, sizeof(credentials));
+  }
+  if (message.msg_controllen == 0) message.msg_control = nullptr;
+  ssize_t result = SendWith(arguments.Int(0), &message, arguments.Int(1));
+  return result < 0 ? -errno : result;
+}
+
+napi_value SendmsgFunction(napi_env env, napi_callback_info info) {
+  return CallFast<View::kRead>(env, info, SendMessage);
+}
+
+// recv(into; fd, offset, size, flags): at most `size` bytes (negative: as many as `into` has) to into[offset], or aside
+// for takeReceived where they don't fit. With MSG_TRUNC the result may be more than that.
+int64_t ReceiveBytes(Environment* environment, const FastArguments& arguments) {
+  Bytes into = arguments.bytes();
+  size_t offset = std::min(arguments.Size(1), into.size);
+  into = {into.data + offset, into.size - offset};
+  size_t size = arguments.Double(2) < 0 ? into.size : std::min(arguments.Size(2), kMost);
+  bool direct = size <= into.size;
+  char* memory = direct ? into.data : environment->scratch.Reserve(size);
+  if (memory == nullptr && size > 0) return -ENOMEM;
+  ssize_t result = Receive(arguments.Int(0), memory, size, arguments.Int(3));
+  if (result < 0) result = -errno;
+  if (direct) return result;
+  Received received;
+  received.bytes = memory;
+  received.size = result > 0 ? std::min(static_cast<size_t>(result), size) : 0;
+  environment->Deliver(received, into);
+  return result;
+}
+
+napi_value RecvFunction(napi_env env, napi_callback_info info) {
+  return CallFast<View::kFilled>(env, info, ReceiveBytes);
+}
+
+// Control messages as they come: descriptors beyond what was asked for are closed, since nobody would.
+class Control {
+ public:
+  Control(const msghdr& message, Attachment* attachment, size_t room) {
+    attachment->WriteNoCredentials();
+    size_t count = 0;
+    size_t dropped = 0;
+    // CMSG_NXTHDR takes a pointer to what it does not change.
+    auto* all = const_cast<msghdr*>(&message);
+    for (cmsghdr* header = CMSG_FIRSTHDR(all); header != nullptr;
+         header = CMSG_NXTHDR(all, header)) {
+      if (header->cmsg_level != SOL_SOCKET) continue;
+      if (header->cmsg_type == SCM_RIGHTS) {
+        size_t bytes = header->cmsg_len - CMSG_LEN(0);
+        for (size_t at = 0; at + sizeof(int) <= bytes; at += sizeof(int)) {
+          int fd = -1;
+          memcpy(&fd, CMSG_DATA(header) + at, sizeof(fd));
+          if (count < room) {
+            attachment->set_descriptor(count++, fd);
+          } else {
+            close(fd);
+            dropped++;
+          }
+        }
+      } else if (header->cmsg_type == SCM_CREDENTIALS) {
+        ucred credentials = {};
+        memcpy(&credentials, CMSG_DATA(header), sizeof(credentials));
+        attachment->WriteCredentials(credentials);
+      } else if (header->cmsg_type == kPidfd) {
+        // SO_PASSPIDFD, which somebody else must have set: there is nobody to take it.
+        int fd = -1;
+        memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+        if (fd >= 0) close(fd);
+      } else if (header->cmsg_type == SO_TIMESTAMP) {
+        stamped_ = true;
+      }
+    }
+    attachment->set_descriptor_count(count);
+    flags_ = message.msg_flags | (dropped > 0 ? MSG_CTRUNC : 0);
+  }
+
+  bool stamped() const { return stamped_; }
+  int flags() const { return flags_; }
+
+ private:
+  // SCM_PIDFD of newer headers.
+  static constexpr int kPidfd = 4;
+
+  bool stamped_ = false;
+  int flags_ = 0;
+};
+
+// recvmsg(into; fd, offset, size, flags, room): as recv, with room for so many descriptors, and for credentials; negative:
+// for nothing but the sender's address. What came along is in the block.
+int64_t ReceiveMessage(Environment* environment, const FastArguments& arguments) {
+  Bytes into = arguments.bytes();
+  size_t offset = std::min(arguments.Size(1), into.size);
+  into = {into.data + offset, into.size - offset};
+  size_t size = std::min(arguments.Size(2), kMost);
+  // What is longer than the rest of `into` goes on elsewhere, behind a gap for its beginning.
+  bool direct = size <= into.size;
+  char* aside = direct ? nullptr : environment->overflow.Reserve(size);
+  if (aside == nullptr && !direct) return -ENOMEM;
+  size_t first = std::min(size, into.size);
+  iovec parts[2] = {{into.data, first}, {aside + (direct ? 0 : first), size - first}};
+
+  alignas(cmsghdr) char control[CMSG_SPACE(kDescriptorBytes) + CMSG_SPACE(sizeof(ucred)) +
+                                CMSG_SPACE(sizeof(timeval)) + CMSG_SPACE(sizeof(int))];
+  SocketName name;
+  msghdr message = {};
+  message.msg_name = name.address();
+  message.msg_namelen = SocketName::capacity();
+  message.msg_iov = parts;
+  message.msg_iovlen = direct ? 1 : 2;
+  bool plain = arguments.Double(4) < 0;
+  size_t room = plain ? 0 : std::min(arguments.Size(4), Attachment::kMostDescriptors);
+  if (!plain) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(sizeof(timeval));
+    if (room > 0) message.msg_controllen = sizeof(control);
+  }
+  int flags = arguments.Int(3) | MSG_CMSG_CLOEXEC;
+  ssize_t result = ReceiveWith(arguments.Int(0), &message, flags);
+  if (result < 0) return -errno;
+
+  Attachment attachment(environment);
+  name.set_size(message.msg_namelen);
+  attachment.WriteAddress(&name);
+  Control along(message, &attachment, room);
+  attachment.WriteFlags(along.flags(), along.stamped());
+  size_t length = std::min(static_cast<size_t>(result), size);
+  Received received;
+  if (length > first) {
+    if (first > 0) memcpy(aside, into.data, first);
+    received.bytes = aside;
+    received.size = length;
+  }
+  environment->received = received;
+  return result;
+}
+
+napi_value RecvmsgFunction(napi_env env, napi_callback_info info) {
+  return CallFast<View::kFilled>(env, info, ReceiveMessage);
+}
+
+}  // namespace
+
+void InitUnixSocketMessage(Napi::Env env, Napi::Object exports, Napi::Object constants,
+                           Environment* environment) {
+  ExportFast(env, exports, "send", SendFunction, environment);
+  ExportFast(env, exports, "sendmsg", SendmsgFunction, environment);
+  ExportFast(env, exports, "recv", RecvFunction, environment);
+  ExportFast(env, exports, "recvmsg", RecvmsgFunction, environment);
+  SetConstants(env, constants,
+               {{"MSG_CMSG_CLOEXEC", MSG_CMSG_CLOEXEC},
+                {"MSG_CTRUNC", MSG_CTRUNC},
+                {"MSG_DONTWAIT", MSG_DONTWAIT},
+                {"MSG_NOSIGNAL", MSG_NOSIGNAL},
+                {"MSG_PEEK", MSG_PEEK},
+                {"MSG_TRUNC", MSG_TRUNC},
+                {"MSG_WAITALL", MSG_WAITALL}});
+}
+
+}  // namespace unix_ipc
