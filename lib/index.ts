@@ -31,3 +31,25 @@ export type {
   SysvSendOptions,
 } from './sysv-msg.options.js';
 export type { SysvMessageQueueInfo, SysvMessageQueueLimits, SysvMessageQueueStat } from './sysv-msg.table.js';
+export type { SocketAddress } from './sys/unix-socket.address.js';
+export type { UnixConnectOptions } from './unix-socket.connect.js';
+export { UnixDatagramSocket, type UnixDatagramSendOptions } from './unix-socket.datagram.js';
+export type { UnixAttachment, UnixMessage } from './unix-socket.message.js';
+export type {
+  UnixBindOptions,
+  UnixConnectionOptions,
+  UnixCredentials,
+  UnixDescriptor,
+  UnixReceiveOptions,
+  UnixSendOptions,
+  UnixSocketOptions,
+} from './unix-socket.options.js';
+export { UnixSeqpacketSocket } from './unix-socket.seqpacket.js';
+export {
+  UnixSeqpacketServer,
+  UnixServer,
+  UnixStreamServer,
+  type UnixListenOptions,
+} from './unix-socket.server.js';
+export { peerCredentials } from './unix-socket.socket.js';
+export { UnixStream, type UnixChunk, type UnixStreamReceiveOptions } from './unix-socket.stream.js';

@@ -1,10 +1,10 @@
 import { Socket } from 'node:net';
-import { bytes, notBytes, object, timeout as timeLimit, type Bytes } from './internal/arguments.js';
+import { bytes, object, timeout as timeLimit, type Bytes } from './internal/arguments.js';
 import { encode } from './internal/codec.js';
-import { endPart, POLLOUT, unlessAgain, type Descriptor, type Operation } from './internal/descriptor.js';
+import type { Descriptor } from './internal/descriptor.js';
 import { invalidState, invalidValue } from './internal/errors.js';
 import { promise, waitOptions, type WaitOptions, type Waits } from './internal/waiting.js';
-import { NOT_BYTES } from './native/core.js';
+import { Outflow, Room, Writing } from './internal/writing.js';
 import { native as descriptor } from './native/descriptor.js';
 import { native } from './native/pipe.js';
 import { PipeEnd, pipeEnd } from './pipe.end.js';
@@ -12,7 +12,6 @@ import { explainWrite, tooLong } from './pipe.errors.js';
 import { endOptions, type EndOptions, type PipeEndOptions } from './pipe.options.js';
 
 const { F_GETFL, F_SETFL, O_DIRECT, O_WRONLY } = descriptor.constants;
-const { pollOne } = descriptor;
 const { PIPE_BUF } = native.constants;
 
 /** Without a codec, data may be written in any form that holds bytes. */
@@ -30,14 +29,13 @@ type Payload<T> = Buffer extends T ? Bytes : never;
  */
 export class PipeWriter<T = Buffer> extends PipeEnd {
   readonly #options: EndOptions<T>;
-  #bytesWritten = 0;
-  /** Data that a promise has written a part of. */
-  #halfWritten: Writing<T> | undefined;
+  readonly #flow: Outflow;
 
   /** @internal Made by Pipe, Fifo and fromFd(). */
   constructor(fd: number, options: EndOptions<T>) {
     super(fd, 'PipeWriter');
     this.#options = options;
+    this.#flow = new Outflow(this.descriptor);
   }
 
   /**
@@ -59,7 +57,7 @@ export class PipeWriter<T = Buffer> extends PipeEnd {
 
   /** Bytes that this object has written. */
   get bytesWritten(): number {
-    return this.#bytesWritten;
+    return this.#flow.bytesWritten;
   }
 
   /**
@@ -70,7 +68,7 @@ export class PipeWriter<T = Buffer> extends PipeEnd {
    */
   writeSync(data: T | Payload<T>, options?: { timeout?: number | undefined }): void {
     const timeout = timeLimit(object(options, 'options')?.timeout);
-    const writing = new Writing(this, this.descriptor, this.#encode(data));
+    const writing = this.#writing(data);
     if (this.isHalfWritten) {
       throw invalidState('A write() of this PipeWriter is half done; await it before writeSync()');
     }
@@ -85,7 +83,7 @@ export class PipeWriter<T = Buffer> extends PipeEnd {
    * @throws IpcError EMSGSIZE (a packet over PIPE_BUF), EPIPE (nobody reads)
    */
   tryWrite(data: T | Payload<T>): number {
-    const writing = new Writing(this, this.descriptor, this.#encode(data));
+    const writing = this.#writing(data);
     if (this.isHalfWritten) return 0;
     writing.attempt();
     return writing.written;
@@ -100,7 +98,7 @@ export class PipeWriter<T = Buffer> extends PipeEnd {
   write(data: T | Payload<T>, options?: WaitOptions): Promise<void> {
     return promise(() => {
       const waiting = waitOptions(options);
-      const writing = new Writing(this, this.descriptor, this.#encode(data));
+      const writing = this.#writing(data);
       const started = this.descriptor.later(writing, waiting, this.#options.spin);
       // It is the caller's again when this returns.
       if (started instanceof Promise) writing.own();
@@ -118,7 +116,7 @@ export class PipeWriter<T = Buffer> extends PipeEnd {
 
   /** @internal Counts what has come into the pipe through this end. */
   moved(bytes: number): void {
-    this.#bytesWritten += bytes;
+    this.#flow.bytesWritten += bytes;
   }
 
   /** @internal For what waits as a part of this object and another. */
@@ -131,15 +129,18 @@ export class PipeWriter<T = Buffer> extends PipeEnd {
     return new Room(this.descriptor, syscall);
   }
 
-  /** @internal Takes notice of data of which only a part could be written, or not any more. */
-  half(writing: Writing<T>, isHalf: boolean): void {
-    // Only the first in line writes: where it is another by now, the one before has given up.
-    this.#halfWritten = isHalf ? writing : undefined;
-  }
-
   /** @internal Whether a promise has written a part of its data, into which nothing else may go. */
   get isHalfWritten(): boolean {
-    return this.#halfWritten !== undefined && this.descriptor.isAwaited(POLLOUT);
+    return this.#flow.isHalfWritten;
+  }
+
+  #writing(data: T | Payload<T>): Writing {
+    const call = {
+      syscall: 'write',
+      write: (rest: Uint8Array) => this.descriptor.write(rest, 0),
+      explain: (result: number, written: number) => explainWrite(result, this.fd, written),
+    };
+    return new Writing(this.#flow, call, this.#encode(data));
   }
 
   #encode(data: T | Payload<T>): Uint8Array {
@@ -151,90 +152,5 @@ export class PipeWriter<T = Buffer> extends PipeEnd {
     if (packets && given.length > PIPE_BUF) throw tooLong(given.length);
     if (packets && given.length === 0) throw invalidValue('data', 'is empty, and a packet is not');
     return given;
-  }
-}
-
-/** Data on its way into the pipe. */
-class Writing<T> implements Operation<true, undefined> {
-  readonly syscall = 'write';
-  readonly direction = POLLOUT;
-  /** Bytes that are in the pipe. */
-  written = 0;
-  readonly #writer: PipeWriter<T>;
-  readonly #descriptor: Descriptor;
-  #rest: Uint8Array;
-
-  constructor(writer: PipeWriter<T>, descriptor: Descriptor, data: Uint8Array) {
-    this.#writer = writer;
-    this.#descriptor = descriptor;
-    this.#rest = data;
-  }
-
-  /** Copies what is left of the data. */
-  own(): void {
-    this.#rest = Buffer.from(this.#rest);
-  }
-
-  attempt(): true | undefined {
-    for (;;) {
-      const result = this.#descriptor.write(this.#rest, 0);
-      if (result === NOT_BYTES) throw notBytes(this.#rest, 'data');
-      const count = unlessAgain(result, (failed) => this.explain(failed));
-      if (count === undefined) {
-        this.#writer.half(this, this.written > 0);
-        return undefined;
-      }
-      this.written += count;
-      this.#writer.moved(count);
-      if (count === this.#rest.length) {
-        this.#writer.half(this, false);
-        return true;
-      }
-      this.#rest = this.#rest.subarray(count);
-    }
-  }
-
-  settle(): undefined {
-    return undefined;
-  }
-
-  explain(result: number): Error {
-    return explainWrite(result, this.#descriptor.fd, this.written);
-  }
-}
-
-/** A wait until something can be written, for a call that waits for something else too. */
-class Room {
-  readonly #descriptor: Descriptor;
-  readonly #waits: Waits;
-  readonly #operation: Operation<true, undefined>;
-  #waiting = false;
-
-  constructor(descriptor: Descriptor, syscall: string) {
-    this.#descriptor = descriptor;
-    this.#waits = descriptor.part();
-    this.#operation = {
-      syscall,
-      direction: POLLOUT,
-      attempt: () => (pollOne(descriptor.fd, POLLOUT, 0) === 0 ? undefined : true),
-      settle: () => undefined,
-      explain: (result) => explainWrite(result, descriptor.fd, 0),
-    };
-  }
-
-  await(then: () => void): void {
-    if (this.#waiting) return;
-    this.#waiting = true;
-    const done = (): void => {
-      this.#waiting = false;
-    };
-    Promise.resolve(this.#descriptor.later(this.#operation, {}, 0, this.#waits)).then(() => {
-      done();
-      then();
-    }, done);
-  }
-
-  end(): void {
-    endPart(this.#waits);
   }
 }

@@ -84,8 +84,11 @@ class Connect {
   LaneKey Key() const { return {kName, fd_, 0}; }
 
   ssize_t Attempt(Blocking blocking, Scratch*) const {
-    if (ours_) fcntl(fd_, F_SETFL, blocking == Blocking::kNo ? O_NONBLOCK : 0);
-    return connect(fd_, name_.address(), name_.size()) == 0 ? 0 : -errno;
+    bool tries = blocking == Blocking::kNo;
+    if (ours_) fcntl(fd_, F_SETFL, tries ? O_NONBLOCK : 0);
+    if (connect(fd_, name_.address(), name_.size()) != 0) return -errno;
+    if (ours_ && tries) fcntl(fd_, F_SETFL, 0);
+    return 0;
   }
 
   bool WouldBlock(ssize_t result) const { return result == -EAGAIN; }

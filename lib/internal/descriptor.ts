@@ -25,6 +25,8 @@ export interface Operation<Result, T> {
   settle(result: Result): T;
   /** Another descriptor that the call needs. */
   besides?: number;
+  /** Which descriptor the blocking variant waits for where that may be another; undefined where the call is to be made again at once. */
+  awaits?(): number | undefined;
   /** Makes the error of a call that failed, was interrupted (EINTR) or ran out of time (ETIMEDOUT). */
   explain(result: number): Error;
 }
@@ -139,7 +141,8 @@ export class Descriptor {
     while (result === undefined) {
       const left = limited ? deadline - performance.now() : -1;
       if (limited && left <= 0) throw operation.explain(ETIMEDOUT);
-      const happened = native.pollOne(this.fd, operation.direction, left);
+      const awaited = operation.awaits === undefined ? this.fd : operation.awaits();
+      const happened = awaited === undefined ? 0 : native.pollOne(awaited, operation.direction, left);
       if (happened < 0) throw operation.explain(happened);
       result = operation.attempt();
     }

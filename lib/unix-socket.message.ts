@@ -1,0 +1,363 @@
+// What datagram sockets and sockets of packets share: messages, each whole.
+import { bytes, notBytes, size, timeout as timeLimit, type Bytes } from './internal/arguments.js';
+import { Batches } from './internal/batch.js';
+import { decode, encode } from './internal/codec.js';
+import { endPart, POLLIN, POLLOUT, unlessAgain, type Operation } from './internal/descriptor.js';
+import { Iteration, END } from './internal/iteration.js';
+import { madeHere } from './internal/runtime-descriptors.js';
+import { slab } from './internal/slab.js';
+import { promise, waitOptions, type WaitOptions } from './internal/waiting.js';
+import { NOT_BYTES } from './native/core.js';
+import { native as descriptor } from './native/descriptor.js';
+import { attached, MOST_DESCRIPTORS, native } from './native/unix-socket.js';
+import type { SocketAddress } from './sys/unix-socket.address.js';
+import { cut, explainReceive, explainSend, tooLong } from './unix-socket.errors.js';
+import {
+  alongWith,
+  receiveLimits,
+  type Along,
+  type Limits,
+  type Settings,
+  type UnixCredentials,
+  type UnixReceiveOptions,
+  type UnixSendOptions,
+} from './unix-socket.options.js';
+import { UnixSocket, type Opened } from './unix-socket.socket.js';
+
+const { F_DUPFD_CLOEXEC } = descriptor.constants;
+const { MSG_CTRUNC, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, MSG_TRUNC } = native.constants;
+const NO_MEMORY = Buffer.alloc(0);
+
+/** What comes along with data. */
+export interface UnixAttachment {
+  /** Descriptors that came along, close-on-exec: the receiver's to close. Only with `descriptors: true`. */
+  descriptors: number[];
+  /** Descriptors came along that are not here: without `descriptors: true`, or because this process can have no more. */
+  descriptorsTruncated: boolean;
+  /** The sender's, as the kernel has checked them. Only with `credentials: true`. */
+  credentials: UnixCredentials | undefined;
+}
+
+export interface UnixMessage<T = Buffer> extends UnixAttachment {
+  data: T;
+  /** The sender's address, '' where it has none. */
+  address: SocketAddress;
+  /** The message was longer than `maxBytes`, and its rest is lost. Only with `truncate: true`. */
+  truncated: boolean;
+}
+
+/** Without a codec, data may be sent in any form that holds bytes. */
+export type Payload<T> = Buffer extends T ? Bytes : never;
+
+/** What came along with what was received last. The descriptors belong to this process by now. */
+export function attachment(): UnixAttachment {
+  const { flags, descriptors, credentials } = attached;
+  descriptors.forEach(madeHere);
+  return { descriptors, descriptorsTruncated: (flags & MSG_CTRUNC) !== 0, credentials };
+}
+
+/** Room for what may come along, for native.recvmsg(). */
+export function roomFor({ descriptors }: { descriptors: boolean }): number {
+  return descriptors ? MOST_DESCRIPTORS : 0;
+}
+
+/** The bytes of what was received last, with what came along; without memory for them nothing is left behind. */
+export function withData<A extends { descriptors: number[] }>(
+  length: number,
+  along: A,
+): A & { data: Buffer } {
+  try {
+    return { data: slab.take(length), ...along };
+  } catch (error) {
+    along.descriptors.forEach(descriptor.close);
+    throw error;
+  }
+}
+
+/** A message on its way out. */
+export class Sending implements Operation<true, undefined> {
+  readonly syscall: string;
+  readonly direction = POLLOUT;
+  readonly #fd: number;
+  readonly #to: { address: Uint8Array; text: string | undefined } | undefined;
+  readonly #along: Along;
+  readonly #isPlain: boolean;
+  #data: Uint8Array;
+  #descriptors: number[];
+
+  constructor(
+    fd: number,
+    data: Uint8Array,
+    along: Along,
+    to?: { address: Uint8Array; text: string | undefined },
+  ) {
+    this.#fd = fd;
+    this.#data = data;
+    this.#to = to;
+    this.#along = along;
+    this.#descriptors = along.descriptors;
+    this.#isPlain = to === undefined && along.descriptors.length === 0 && along.credentials === undefined;
+    this.syscall = this.#isPlain ? 'send' : 'sendmsg';
+  }
+
+  attempt(): true | undefined {
+    const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+    const result = this.#isPlain
+      ? native.send(this.#fd, this.#data, flags)
+      : native.sendmsg(
+          this.#fd,
+          this.#data,
+          flags,
+          this.#to?.address,
+          this.#descriptors,
+          this.#along.credentials,
+        );
+    if (result === NOT_BYTES) throw notBytes(this.#data, 'data');
+    return unlessAgain(result, (failed) => this.explain(failed)) === undefined ? undefined : true;
+  }
+
+  settle(): undefined {
+    return undefined;
+  }
+
+  explain(result: number): Error {
+    return explainSend(result, {
+      fd: this.#fd,
+      syscall: this.syscall,
+      path: this.#to?.text,
+      length: this.#data.length,
+      descriptors: this.#along.descriptors.length,
+    });
+  }
+
+  /**
+   * Where a promise waits: data and descriptors are the caller's again, to change and to close. Until it has ended the message
+   * has copies of them.
+   */
+  ownUntil(ended: Promise<void>): Promise<void> {
+    this.#data = Buffer.from(this.#data);
+    if (this.#descriptors.length === 0) return ended;
+    const copies = copiesOf(this.#descriptors);
+    this.#descriptors = copies;
+    return ended.finally(() => copies.forEach((fd) => descriptor.close(fd)));
+  }
+}
+
+/** Copies of descriptors. One that can't be copied stays what it is, and sending it will tell why. */
+export function copiesOf(descriptors: readonly number[]): number[] {
+  return descriptors.map((fd) => descriptor.fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
+/** A socket of messages. `End` is what receiving gives where no more can come: nothing (never), or null. */
+export abstract class UnixMessageSocket<T, End extends null>
+  extends UnixSocket
+  implements AsyncIterable<UnixMessage<T>>
+{
+  protected readonly settings: Settings<T>;
+  readonly #batches = new Batches();
+
+  protected constructor(opened: Opened, owner: string, settings: Settings<T>) {
+    super(opened, owner);
+    this.settings = settings;
+  }
+
+  /**
+   * recvmsg(2): takes the oldest message. Blocks the thread until there is one, at most `timeout` milliseconds.
+   *
+   * @throws IpcError EINTR (a signal handler ran), EMSGSIZE (over maxBytes; the message stays), ETIMEDOUT; ECONNRESET
+   */
+  receiveSync(options?: UnixReceiveOptions & { timeout?: number | undefined }): UnixMessage<T> | End {
+    const operation = this.#one(receiveLimits(options));
+    return this.#block(operation, options);
+  }
+
+  /**
+   * recvmsg(2): takes a message where there is one. Never waits.
+   *
+   * @returns undefined where there is none yet
+   * @throws IpcError as receiveSync()
+   */
+  tryReceive(options?: UnixReceiveOptions): UnixMessage<T> | End | undefined {
+    const limits = receiveLimits(options);
+    this.descriptor.checkOpen();
+    this.#batches.throwPostponed();
+    const taken = this.#take(limits);
+    return taken === undefined ? undefined : this.#settle(taken);
+  }
+
+  /**
+   * recvmsg(2): takes a message. The promise waits until there is one. Calls are answered in their order.
+   *
+   * @throws IpcError as receiveSync(), but never EINTR; ECANCELED where the object is closed meanwhile
+   */
+  receive(options?: UnixReceiveOptions & WaitOptions): Promise<UnixMessage<T> | End> {
+    return promise(() => {
+      const operation = this.#one(receiveLimits(options));
+      return this.#later(operation, waitOptions(options));
+    });
+  }
+
+  /**
+   * Takes as many messages as are there, at most `max`. Blocks the thread until there is one; none at the end.
+   *
+   * @throws IpcError as receiveSync()
+   */
+  receiveManySync(
+    max: number,
+    options?: UnixReceiveOptions & { timeout?: number | undefined },
+  ): UnixMessage<T>[] {
+    return this.#block(this.#many(max, receiveLimits(options)), options);
+  }
+
+  /** Takes as many messages as are there, at most `max`, or none. Never waits. */
+  tryReceiveMany(max: number, options?: UnixReceiveOptions): UnixMessage<T>[] {
+    const limits = receiveLimits(options);
+    const many = this.#many(max, limits);
+    this.descriptor.checkOpen();
+    this.#batches.throwPostponed();
+    const taken = this.#take(limits);
+    return taken === undefined ? [] : many.settle(taken);
+  }
+
+  /** Takes as many messages as are there, at most `max`. The promise waits until there is one; none at the end. */
+  receiveMany(max: number, options?: UnixReceiveOptions & WaitOptions): Promise<UnixMessage<T>[]> {
+    return promise(() => this.#later(this.#many(max, receiveLimits(options)), waitOptions(options)));
+  }
+
+  /**
+   * The messages, one after the other, until the end. close() and `break` end it too; an abort, and a time limit on any one
+   * message, throw as in receive(). Takes a message only when asked for the next, so that nothing is lost where a loop ends.
+   */
+  messages(options?: UnixReceiveOptions & WaitOptions): AsyncIterableIterator<UnixMessage<T>> {
+    const limits = receiveLimits(options);
+    this.descriptor.checkOpen();
+    const operation = {
+      ...this.#one(limits),
+      settle: (taken: Taken) => (taken === END ? END : this.#message(taken)),
+    };
+    const waiting = waitOptions(options);
+    const waits = this.descriptor.part();
+    return new Iteration<UnixMessage<T>>({
+      next: () => {
+        waiting.signal?.throwIfAborted();
+        this.#batches.throwPostponed();
+        return this.descriptor.later(operation, waiting, this.settings.spin, waits);
+      },
+      isOver: () => this.closed,
+      cancel: () => endPart(waits),
+    });
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<UnixMessage<T>> {
+    return this.messages();
+  }
+
+  /** Whether receiving nothing was the end, and not an empty message. */
+  protected abstract isEnd(): boolean;
+
+  /** Before something is received. */
+  protected abstract prepare(): void;
+
+  protected encode(data: T | Payload<T>): Uint8Array {
+    this.descriptor.checkOpen();
+    const { codec } = this.settings;
+    if (codec === undefined) return bytes(data, 'data');
+    const message = encode(codec, data as T);
+    // The codec is the caller's code, and may have closed the socket.
+    this.descriptor.checkOpen();
+    return message;
+  }
+
+  /** What is to be sent, to where the socket is connected. */
+  protected sending(data: T | Payload<T>, options: UnixSendOptions | undefined): Sending {
+    const along = alongWith(options);
+    return new Sending(this.fd, this.encode(data), along);
+  }
+
+  protected sendNow(sending: Sending, options: { timeout?: number | undefined } | undefined): void {
+    const timeout = timeLimit(options?.timeout);
+    this.descriptor.block(sending, { timeout, spin: this.settings.spin });
+  }
+
+  protected sendLater(sending: Sending, waiting: WaitOptions): void | Promise<void> {
+    const started = this.descriptor.later(sending, waiting, this.settings.spin);
+    return started instanceof Promise ? sending.ownUntil(started) : started;
+  }
+
+  #block<R>(operation: Operation<Taken, R>, options: { timeout?: number | undefined } | undefined): R {
+    const timeout = timeLimit(options?.timeout);
+    this.descriptor.checkOpen();
+    this.#batches.throwPostponed();
+    return this.descriptor.block(operation, { timeout, spin: this.settings.spin });
+  }
+
+  #later<R>(operation: Operation<Taken, R>, waiting: WaitOptions): R | Promise<R> {
+    this.descriptor.checkOpen();
+    this.#batches.throwPostponed();
+    return this.descriptor.later(operation, waiting, this.settings.spin);
+  }
+
+  #one(limits: Limits): Operation<Taken, UnixMessage<T> | End> {
+    return { ...this.#receiving(limits), settle: (taken) => this.#settle(taken) };
+  }
+
+  #many(max: number, limits: Limits): Operation<Taken, UnixMessage<T>[]> {
+    size(max, 'max', 1);
+    const source = {
+      takeSome: () => [],
+      takeOne: () => {
+        // The codec is the caller's code, and may have closed the socket.
+        const taken = this.closed ? undefined : this.#take(limits);
+        return taken === undefined || taken === END ? undefined : this.#message(taken);
+      },
+    };
+    return {
+      ...this.#receiving(limits),
+      settle: (taken) => (taken === END ? [] : this.#batches.andMore(this.#message(taken), max, source)),
+    };
+  }
+
+  #receiving(limits: Limits): Omit<Operation<Taken, never>, 'settle'> {
+    return {
+      syscall: 'recvmsg',
+      direction: POLLIN,
+      attempt: () => this.#take(limits),
+      explain: (result) => explainReceive(result, 'recvmsg', this.fd),
+    };
+  }
+
+  /** Takes a message where there is one. */
+  #take({ most, keep, truncate }: Limits): Taken | undefined {
+    this.prepare();
+    const explain = (failed: number): Error => explainReceive(failed, 'recvmsg', this.fd);
+    if (keep) {
+      const peek = native.recv(this.fd, NO_MEMORY, 0, 0, MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC);
+      const length = unlessAgain(peek, explain);
+      if (length === undefined) return undefined;
+      if (length > most) throw tooLong(length, most);
+    }
+    const room = roomFor(this.settings);
+    const result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room);
+    const length = unlessAgain(result, explain);
+    if (length === undefined) return undefined;
+    if (length === 0 && this.isEnd()) return END;
+    const truncated = (attached.flags & MSG_TRUNC) !== 0;
+    const { address } = attached;
+    const message = withData(Math.min(length, most), { address, truncated, ...attachment() });
+    if (truncated && !truncate) throw cut(message);
+    return message;
+  }
+
+  #settle(taken: Taken): UnixMessage<T> | End {
+    return taken === END ? (null as End) : this.#message(taken);
+  }
+
+  #message(taken: UnixMessage): UnixMessage<T> {
+    const { codec } = this.settings;
+    if (codec === undefined) return taken as UnixMessage<T>;
+    const { data, ...along } = taken;
+    return { data: decode(codec, data, along), ...along };
+  }
+}
+
+type Taken = UnixMessage | typeof END;
