@@ -8,8 +8,16 @@ import { fifo } from './demo/pipe.fifo.js';
 import { pipe } from './demo/pipe.js';
 import { posixMq } from './demo/posix-mq.js';
 import { sysvMsg } from './demo/sysv-msg.js';
+import { unixSocket } from './demo/unix-socket.js';
 
-const demos: Record<string, Demo> = { 'sysv-msg': sysvMsg, 'posix-mq': posixMq, pipe, fifo, eventfd };
+const demos: Record<string, Demo> = {
+  'sysv-msg': sysvMsg,
+  'posix-mq': posixMq,
+  pipe,
+  fifo,
+  eventfd,
+  'unix-socket': unixSocket,
+};
 
 /** Starts this file once more, as the other process of a demo. */
 function startPeer(name: string, { parameters = [], descriptors = [] }: PeerOptions = {}): Peer {

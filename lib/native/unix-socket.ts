@@ -257,14 +257,7 @@ export const native = {
   },
 
   /** As recv(), with room for so many descriptors and for credentials; negative: for the sender's address alone. See attached. */
-  recvmsg(
-    fd: number,
-    into: Uint8Array,
-    offset: number,
-    size: number,
-    flags: number,
-    room: number,
-  ): number {
+  recvmsg(fd: number, into: Uint8Array, offset: number, size: number, flags: number, room: number): number {
     block[0] = fd;
     block[1] = offset;
     block[2] = size;

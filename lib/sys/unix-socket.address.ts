@@ -18,7 +18,10 @@ export function addressBytes(address: unknown, name: string, syscall: string): U
   const bytes = toBytes(address, name);
   if (bytes.length > MOST) {
     const reason = `an address of ${bytes.length} bytes; a Unix socket's has at most ${MOST}`;
-    throw new IpcError(errno('ENAMETOOLONG'), syscall, { reason, path: addressText(address as SocketAddress) });
+    throw new IpcError(errno('ENAMETOOLONG'), syscall, {
+      reason,
+      path: addressText(address as SocketAddress),
+    });
   }
   if (bytes[0] !== NUL && bytes.includes(NUL)) {
     throw invalidValue(name, 'must be without NUL characters, unless it begins with one');
