@@ -266,5 +266,7 @@ export class UnixDatagramSocket<T = Buffer> extends UnixMessageSocket<T, never> 
 function destination(options: UnixDatagramSendOptions | undefined): To | undefined {
   const { to } = object(options, 'options') ?? {};
   if (to === undefined) return undefined;
-  return { address: addressBytes(to, 'options.to', 'sendmsg'), text: addressText(to) };
+  const address = addressBytes(to, 'options.to', 'sendmsg');
+  // Bytes are the caller's, and may change while a promise waits.
+  return { address: typeof to === 'string' ? address : Uint8Array.from(address), text: addressText(to) };
 }

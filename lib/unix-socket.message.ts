@@ -96,24 +96,25 @@ export class Sending implements Operation<true, undefined> {
     this.#to = to;
     this.#along = along;
     this.#descriptors = along.descriptors;
-    this.#isPlain = to === undefined && along.descriptors.length === 0 && along.credentials === undefined;
-    this.syscall = this.#isPlain ? 'send' : 'sendmsg';
+    this.#isPlain = along.descriptors.length === 0 && along.credentials === undefined;
+    if (this.#isPlain) this.syscall = to === undefined ? 'send' : 'sendto';
+    else this.syscall = 'sendmsg';
   }
 
   attempt(): true | undefined {
-    const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
-    const result = this.#isPlain
-      ? native.send(this.#fd, this.#data, flags)
-      : native.sendmsg(
-          this.#fd,
-          this.#data,
-          flags,
-          this.#to?.address,
-          this.#descriptors,
-          this.#along.credentials,
-        );
+    const result = this.#send(MSG_DONTWAIT | MSG_NOSIGNAL);
     if (result === NOT_BYTES) throw notBytes(this.#data, 'data');
     return unlessAgain(result, (failed) => this.explain(failed)) === undefined ? undefined : true;
+  }
+
+  #send(flags: number): number {
+    const address = this.#to?.address;
+    if (!this.#isPlain) {
+      const { credentials } = this.#along;
+      return native.sendmsg(this.#fd, this.#data, flags, address, this.#descriptors, credentials);
+    }
+    if (address === undefined) return native.send(this.#fd, this.#data, flags);
+    return native.sendto(this.#fd, this.#data, flags, address);
   }
 
   settle(): undefined {

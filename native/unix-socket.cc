@@ -55,15 +55,26 @@ void Attachment::WriteCredentials(const ucred& credentials) {
   slots_[kGid] = credentials.gid;
 }
 
-SocketName Attachment::address() const {
-  auto length = static_cast<size_t>(slots_[kAddressLength]);
-  return SocketName({reinterpret_cast<char*>(slots_ + kAddress), length});
+sockaddr* Attachment::receiver() const {
+  auto* address = reinterpret_cast<sockaddr*>(slots_ + kReceiver);
+  address->sa_family = AF_UNIX;
+  return address;
 }
 
-void Attachment::WriteAddress(SocketName* name) {
+socklen_t Attachment::receiver_size() const {
+  size_t length =
+      std::min(static_cast<size_t>(slots_[kReceiverLength]), sizeof(sockaddr_un::sun_path));
+  return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
+}
+
+void Attachment::WriteSender(SocketName* name) {
   Bytes bytes = name->name();
-  slots_[kAddressLength] = static_cast<double>(bytes.size);
-  if (bytes.size > 0) memcpy(slots_ + kAddress, bytes.data, bytes.size);
+  bool same = slots_[kSenderLength] == static_cast<double>(bytes.size) &&
+              (bytes.size == 0 || memcmp(slots_ + kSender, bytes.data, bytes.size) == 0);
+  if (same) return;
+  slots_[kSenderChanges]++;
+  slots_[kSenderLength] = static_cast<double>(bytes.size);
+  if (bytes.size > 0) memcpy(slots_ + kSender, bytes.data, bytes.size);
 }
 
 namespace {
@@ -175,7 +186,7 @@ Napi::Value GetName(const Napi::CallbackInfo& info) {
   if (Call(ReadInt(info, 0), name.address(), &size) != 0) return Result(info.Env(), -errno);
   name.set_size(size);
   if (!name.IsUnix()) return Result(info.Env(), -EAFNOSUPPORT);
-  Attachment(EnvironmentOf(info)).WriteAddress(&name);
+  Attachment(EnvironmentOf(info)).WriteSender(&name);
   return Result(info.Env(), 0);
 }
 

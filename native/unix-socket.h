@@ -36,15 +36,14 @@ class SocketName {
   socklen_t size_ = 0;
 };
 
-// What goes along with a message, in the block: its address, descriptors and credentials. Where a call brings many
-// results, there are their rows.
+// What goes along with a message, in the block: addresses, descriptors and credentials.
 class Attachment {
  public:
   // SCM_MAX_FD. One more can be asked for, so that the kernel itself refuses.
   static constexpr size_t kMostDescriptors = 253;
 
   explicit Attachment(Environment* environment)
-      : slots_(environment->block + Environment::kBatchSlot) {}
+      : slots_(environment->block + Environment::kAlongSlot) {}
 
   // What the kernel said of a message, and whether there was one: no bytes may also mean the end.
   void WriteFlags(int flags, bool is_message) {
@@ -62,12 +61,17 @@ class Attachment {
   void WriteNoCredentials() { slots_[kHasCredentials] = 0; }
   void WriteCredentials(const ucred& credentials);
 
-  // Without an address its length is negative.
-  bool has_address() const { return slots_[kAddressLength] >= 0; }
-  SocketName address() const;
-  void WriteAddress(SocketName* name);
+  // Where to: the bytes lie in the block as the kernel takes them. Without an address their number is negative.
+  bool has_receiver() const { return slots_[kReceiverLength] >= 0; }
+  sockaddr* receiver() const;
+  socklen_t receiver_size() const;
+
+  // Where from, and how often that has changed.
+  void WriteSender(SocketName* name);
 
  private:
+  static constexpr size_t kAddressSlots = sizeof(sockaddr_storage) / sizeof(double);
+
   enum : size_t {
     kFlags,
     kIsMessage,
@@ -76,12 +80,14 @@ class Attachment {
     kPid,
     kUid,
     kGid,
-    kAddressLength,
-    kAddress,
-    kDescriptors = kAddress + sizeof(sockaddr_storage) / sizeof(double),
+    kReceiverLength,
+    kSenderLength,
+    kSenderChanges,
+    kReceiver,
+    kSender = kReceiver + kAddressSlots,
+    kDescriptors = kSender + kAddressSlots,
   };
-  static_assert(kDescriptors + kMostDescriptors <
-                    WaitEngine::kRecordRows * WaitEngine::kRecordSlots,
+  static_assert(kDescriptors + kMostDescriptors < Environment::kAlongSlots,
                 "the block has room for all descriptors");
 
   double* slots_;

@@ -23,8 +23,8 @@ constexpr size_t kMost = 0x7ffff000;
 // The C library's calls are cancellation points, which cost two atomic exchanges a call in a process with threads.
 // Where the kernel has these calls only behind socketcall(2), the C library knows.
 #if defined(SYS_sendto) && defined(SYS_recvfrom) && defined(SYS_sendmsg) && defined(SYS_recvmsg)
-ssize_t Send(int fd, const char* data, size_t size, int flags) {
-  return syscall(SYS_sendto, fd, data, size, flags, nullptr, 0);
+ssize_t Send(int fd, Bytes data, int flags, const sockaddr* to, socklen_t to_size) {
+  return syscall(SYS_sendto, fd, data.data, data.size, flags, to, to_size);
 }
 ssize_t Receive(int fd, char* memory, size_t size, int flags) {
   return syscall(SYS_recvfrom, fd, memory, size, flags, nullptr, nullptr);
@@ -36,8 +36,8 @@ ssize_t ReceiveWith(int fd, msghdr* message, int flags) {
   return syscall(SYS_recvmsg, fd, message, flags);
 }
 #else
-ssize_t Send(int fd, const char* data, size_t size, int flags) {
-  return send(fd, data, size, flags);
+ssize_t Send(int fd, Bytes data, int flags, const sockaddr* to, socklen_t to_size) {
+  return sendto(fd, data.data, data.size, flags, to, to_size);
 }
 ssize_t Receive(int fd, char* memory, size_t size, int flags) {
   return recv(fd, memory, size, flags);
@@ -50,13 +50,25 @@ constexpr size_t kDescriptorBytes = (Attachment::kMostDescriptors + 1) * sizeof(
 
 // send(data; fd, flags)
 int64_t SendBytes(Environment*, const FastArguments& arguments) {
-  Bytes data = arguments.bytes();
-  ssize_t result = Send(arguments.Int(0), data.data, data.size, arguments.Int(1));
+  ssize_t result = Send(arguments.Int(0), arguments.bytes(), arguments.Int(1), nullptr, 0);
   return result < 0 ? -errno : result;
 }
 
 napi_value SendFunction(napi_env env, napi_callback_info info) {
   return CallFast<View::kRead>(env, info, SendBytes);
+}
+
+// sendto(data; fd, flags), to the address in the block.
+int64_t SendTo(Environment* environment, const FastArguments& arguments) {
+  Bytes data = arguments.bytes();
+  Attachment attachment(environment);
+  ssize_t result = Send(arguments.Int(0), data, arguments.Int(1), attachment.receiver(),
+                        attachment.receiver_size());
+  return result < 0 ? -errno : result;
+}
+
+napi_value SendtoFunction(napi_env env, napi_callback_info info) {
+  return CallFast<View::kRead>(env, info, SendTo);
 }
 
 // Adds a control message of `size` bytes behind those that are there. `control` is zero as far as it is free.
@@ -79,11 +91,9 @@ int64_t SendMessage(Environment* environment, const FastArguments& arguments) {
   msghdr message = {};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  SocketName name;
-  if (attachment.has_address()) {
-    name = attachment.address();
-    message.msg_name = name.address();
-    message.msg_namelen = name.size();
+  if (attachment.has_receiver()) {
+    message.msg_name = attachment.receiver();
+    message.msg_namelen = attachment.receiver_size();
   }
   message.msg_control = control;
   size_t count = std::min(attachment.descriptor_count(), Attachment::kMostDescriptors + 1);
@@ -96,7 +106,6 @@ int64_t SendMessage(Environment* environment, const FastArguments& arguments) {
     ucred credentials = attachment.credentials();
     AddControl(&message, SCM_CREDENTIALS, &credentials, sizeof(credentials));
   }
-  if (message.msg_controllen == 0) message.msg_control = nullptr;
   ssize_t result = SendWith(arguments.Int(0), &message, arguments.Int(1));
   return result < 0 ? -errno : result;
 }
@@ -216,7 +225,7 @@ int64_t ReceiveMessage(Environment* environment, const FastArguments& arguments)
 
   Attachment attachment(environment);
   name.set_size(message.msg_namelen);
-  attachment.WriteAddress(&name);
+  attachment.WriteSender(&name);
   Control along(message, &attachment, room);
   attachment.WriteFlags(along.flags(), along.stamped());
   size_t length = std::min(static_cast<size_t>(result), size);
@@ -239,6 +248,7 @@ napi_value RecvmsgFunction(napi_env env, napi_callback_info info) {
 void InitUnixSocketMessage(Napi::Env env, Napi::Object exports, Napi::Object constants,
                            Environment* environment) {
   ExportFast(env, exports, "send", SendFunction, environment);
+  ExportFast(env, exports, "sendto", SendtoFunction, environment);
   ExportFast(env, exports, "sendmsg", SendmsgFunction, environment);
   ExportFast(env, exports, "recv", RecvFunction, environment);
   ExportFast(env, exports, "recvmsg", RecvmsgFunction, environment);

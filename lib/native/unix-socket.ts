@@ -1,5 +1,5 @@
 import { binding } from '../internal/binding.js';
-import { BATCH_SLOT, block, detail, filled, given, result } from './core.js';
+import { ALONG_SLOT, block, detail, filled, given, result } from './core.js';
 
 type Constant =
   | 'AF_UNIX'
@@ -63,6 +63,7 @@ interface Addon {
   connectLater: (address: Uint8Array) => void;
   connectInterruptibly: (address: Uint8Array) => void;
   send: (data?: Uint8Array) => void;
+  sendto: (data?: Uint8Array) => void;
   sendmsg: (data: Uint8Array) => void;
   recv: (into?: Uint8Array) => void;
   recvmsg: (into?: Uint8Array) => void;
@@ -82,19 +83,28 @@ export interface ucred {
 export const MOST_DESCRIPTORS = 253;
 
 // The layout of Attachment in native/unix-socket.h.
-const FLAGS = BATCH_SLOT;
-const IS_MESSAGE = BATCH_SLOT + 1;
-const COUNT = BATCH_SLOT + 2;
-const HAS_CREDENTIALS = BATCH_SLOT + 3;
-const PID = BATCH_SLOT + 4;
-const UID = BATCH_SLOT + 5;
-const GID = BATCH_SLOT + 6;
-const ADDRESS_LENGTH = BATCH_SLOT + 7;
-const ADDRESS = BATCH_SLOT + 8;
-const DESCRIPTORS = ADDRESS + 16;
+const FLAGS = ALONG_SLOT;
+const IS_MESSAGE = ALONG_SLOT + 1;
+const COUNT = ALONG_SLOT + 2;
+const HAS_CREDENTIALS = ALONG_SLOT + 3;
+const PID = ALONG_SLOT + 4;
+const UID = ALONG_SLOT + 5;
+const GID = ALONG_SLOT + 6;
+const RECEIVER_LENGTH = ALONG_SLOT + 7;
+const SENDER_LENGTH = ALONG_SLOT + 8;
+const SENDER_CHANGES = ALONG_SLOT + 9;
+const RECEIVER = ALONG_SLOT + 10;
+const SENDER = RECEIVER + 16;
+const DESCRIPTORS = SENDER + 16;
 
-/** The address in the block, as bytes. */
-const addressMemory = Buffer.from(block.buffer, block.byteOffset + ADDRESS * 8, 16 * 8);
+/** The path or name of an address in the block, behind the family. */
+function pathAt(slot: number): Buffer {
+  return Buffer.from(block.buffer, block.byteOffset + slot * 8 + 2, 108);
+}
+
+const receiver = pathAt(RECEIVER);
+/** The kernel gives a path of 108 bytes with room for one more, but no name is longer. */
+const sender = Buffer.from(block.buffer, block.byteOffset + SENDER * 8, 128);
 
 const NOBODY = 2 ** 32 - 1;
 
@@ -122,18 +132,44 @@ export const attached = {
 
   /** A string where the name is UTF-8, else its bytes. */
   get address(): string | Buffer {
-    const length = block[ADDRESS_LENGTH] as number;
-    if (length === 0) return '';
-    const name = addressMemory.toString('utf8', 0, length);
-    if (!name.includes('\ufffd')) return name;
-    const bytes = Buffer.from(addressMemory.subarray(0, length));
-    return Buffer.from(name).equals(bytes) ? name : bytes;
+    if (block[SENDER_LENGTH] === 0) return '';
+    const changes = block[SENDER_CHANGES] as number;
+    if (changes !== senderChanges || typeof senderName !== 'string') {
+      senderChanges = changes;
+      senderName = decode(sender.subarray(0, block[SENDER_LENGTH]));
+    }
+    return senderName;
   },
 };
+
+/** The address that was decoded last: a sender sends often, and in a row. Not where it is bytes, which are its receiver's. */
+let senderName: string | Buffer = '';
+let senderChanges = NaN;
+
+function decode(bytes: Buffer): string | Buffer {
+  const name = bytes.toString();
+  return !name.includes('\ufffd') || Buffer.from(name).equals(bytes) ? name : Buffer.from(bytes);
+}
 
 function id(slot: number): number {
   const value = block[slot] as number;
   return value === NOBODY ? -1 : value;
+}
+
+/** Addresses whose bytes nobody changes. */
+export const fixedAddresses = new WeakSet<Uint8Array>();
+/** The one that is in the block already. */
+let fixedReceiver: Uint8Array | undefined;
+
+function setReceiver(address: Uint8Array | undefined): void {
+  if (address === undefined) {
+    block[RECEIVER_LENGTH] = -1;
+    return;
+  }
+  block[RECEIVER_LENGTH] = address.length;
+  if (address === fixedReceiver) return;
+  receiver.set(address);
+  fixedReceiver = fixedAddresses.has(address) ? address : undefined;
 }
 
 /** Results are -errno where a call failed. */
@@ -176,8 +212,12 @@ export const native = {
   send(fd: number, data: Uint8Array, flags: number): number {
     block[0] = fd;
     block[1] = flags;
-    addon.send(data);
-    given.keep(data);
+    if (given.has(data)) {
+      addon.send();
+    } else {
+      addon.send(data);
+      given.keep(data);
+    }
     return result();
   },
 
@@ -186,6 +226,20 @@ export const native = {
     block[0] = fd;
     block[1] = flags;
     addon.send();
+    return result();
+  },
+
+  /** Sends to an address. */
+  sendto(fd: number, data: Uint8Array, flags: number, address: Uint8Array): number {
+    block[0] = fd;
+    block[1] = flags;
+    setReceiver(address);
+    if (given.has(data)) {
+      addon.sendto();
+    } else {
+      addon.sendto(data);
+      given.keep(data);
+    }
     return result();
   },
 
@@ -200,8 +254,7 @@ export const native = {
   ): number {
     block[0] = fd;
     block[1] = flags;
-    block[ADDRESS_LENGTH] = address === undefined ? -1 : address.length;
-    if (address !== undefined) addressMemory.set(address);
+    setReceiver(address);
     // One too many is for the kernel to refuse.
     const count = Math.min(descriptors.length, MOST_DESCRIPTORS + 1);
     block[COUNT] = count;

@@ -1,6 +1,7 @@
 // Addresses of Unix sockets, on their way to the kernel.
 import { types } from 'node:util';
 import { notBytes } from '../internal/arguments.js';
+import { fixedAddresses } from '../native/unix-socket.js';
 import { errno, invalidType, invalidValue, IpcError } from '../internal/errors.js';
 
 /**
@@ -13,8 +14,14 @@ export type SocketAddress = string | Uint8Array;
 const MOST = 108;
 const NUL = 0;
 
-/** The bytes of an address. What is too long is refused, never cut. */
+/** Names that have been checked, since programs send to few, and often. */
+const known = new Map<unknown, Uint8Array>();
+const MOST_KNOWN = 64;
+
+/** The bytes of an address, not to be changed. What is too long is refused, never cut. */
 export function addressBytes(address: unknown, name: string, syscall: string): Uint8Array {
+  const before = known.get(address);
+  if (before !== undefined) return before;
   const bytes = toBytes(address, name);
   if (bytes.length > MOST) {
     const reason = `an address of ${bytes.length} bytes; a Unix socket's has at most ${MOST}`;
@@ -26,7 +33,14 @@ export function addressBytes(address: unknown, name: string, syscall: string): U
   if (bytes[0] !== NUL && bytes.includes(NUL)) {
     throw invalidValue(name, 'must be without NUL characters, unless it begins with one');
   }
+  if (typeof address === 'string') remember(address, bytes);
   return bytes;
+}
+
+function remember(address: string, bytes: Uint8Array): void {
+  if (known.size === MOST_KNOWN) known.clear();
+  known.set(address, bytes);
+  fixedAddresses.add(bytes);
 }
 
 function toBytes(address: unknown, name: string): Uint8Array {

@@ -1,6 +1,6 @@
 // <sys/socket.h> <sys/un.h>: Unix domain sockets
 import { bytes, int, memory, notBytes, object, size, unsigned, type Bytes } from '../internal/arguments.js';
-import { invalidType, invalidValue, IpcError } from '../internal/errors.js';
+import { errno, invalidType, invalidValue, IpcError } from '../internal/errors.js';
 import { isRuntimes, madeHere, runtimes } from '../internal/runtime-descriptors.js';
 import { slab } from '../internal/slab.js';
 import { filled, given, NOT_BYTES } from '../native/core.js';
@@ -11,6 +11,7 @@ import { addressBytes, addressText, type SocketAddress } from './unix-socket.add
 export type { SocketAddress, ucred };
 
 const { constants } = native;
+const EINVAL = errno('EINVAL');
 
 export const AF_UNIX: number = constants.AF_UNIX;
 export const SOCK_STREAM: number = constants.SOCK_STREAM;
@@ -207,7 +208,7 @@ export function sendto(fd: number, data: Bytes, flags: number, address: SocketAd
   const message = bytes(data, 'data');
   int(flags, 'flags');
   const to = addressBytes(address, 'address', 'sendto');
-  const result = native.sendmsg(fd, message, flags, to, [], undefined);
+  const result = native.sendto(fd, message, flags, to);
   if (result < 0) throw notSent(result, 'sendto', message, address);
   return result;
 }
@@ -240,8 +241,15 @@ export function sendmsg(fd: number, msg: OutgoingMessage, flags = 0): number {
   const claimed = credentials === undefined ? undefined : credentialsToSend(credentials, 'msg.credentials');
   int(flags, 'flags');
   const result = native.sendmsg(fd, message, flags, to, descriptors, claimed);
-  if (result < 0) throw notSent(result, 'sendmsg', message, address);
-  return result;
+  if (result >= 0) return result;
+  if (result !== EINVAL || descriptors.length <= MOST_DESCRIPTORS) {
+    throw notSent(result, 'sendmsg', message, address);
+  }
+  const reason = `${descriptors.length} descriptors, and a message carries at most ${MOST_DESCRIPTORS}`;
+  throw new IpcError(result, 'sendmsg', {
+    reason,
+    path: address === undefined ? undefined : addressText(address),
+  });
 }
 
 /** @internal Descriptors that are to be sent. The runtime's own are refused: the receiver could break its event loop. */

@@ -46,7 +46,7 @@ struct Environment {
   // The block: a Float64Array that TypeScript and C++ both write. Only this package has it, so it
   // is never detached. Its parts: arguments (FastArguments), what a call brought besides its result
   // (WriteDetail), how often each of `held` has changed, the rows of `waits`, rows of a
-  // call that brings many results, the rows of `readiness`.
+  // call that brings many results, the rows of `readiness`, what goes along with a message.
   static constexpr size_t kResultSlot = 2 * FastArguments::kMost;
   static constexpr size_t kDetailSlot = kResultSlot + 1;
   static constexpr size_t kHeldSlot = kDetailSlot + 2;
@@ -55,7 +55,9 @@ struct Environment {
       kRowSlot + WaitEngine::kRecordRows * WaitEngine::kRecordSlots;
   static constexpr size_t kReadySlot =
       kBatchSlot + WaitEngine::kRecordRows * WaitEngine::kRecordSlots;
-  static constexpr size_t kBlockSlots = kReadySlot + Readiness::kRows * Readiness::kRowSlots;
+  static constexpr size_t kAlongSlot = kReadySlot + Readiness::kRows * Readiness::kRowSlots;
+  static constexpr size_t kAlongSlots = 320;
+  static constexpr size_t kBlockSlots = kAlongSlot + kAlongSlots;
   Napi::Reference<Napi::Float64Array> block_reference;
   double* block = nullptr;
 
