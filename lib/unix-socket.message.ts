@@ -49,11 +49,16 @@ export interface UnixMessage<T = Buffer> extends UnixAttachment {
 /** Without a codec, data may be sent in any form that holds bytes. */
 export type Payload<T> = Buffer extends T ? Bytes : never;
 
-/** What came along with what was received last. The descriptors belong to this process by now. */
-export function attachment(): UnixAttachment {
-  const { flags, descriptors, credentials } = attached;
-  descriptors.forEach(madeHere);
-  return { descriptors, descriptorsTruncated: (flags & MSG_CTRUNC) !== 0, credentials };
+/** The descriptors that came along with what was received last. They belong to this process by now. */
+export function takeDescriptors(): number[] {
+  const { descriptors } = attached;
+  for (const fd of descriptors) madeHere(fd);
+  return descriptors;
+}
+
+/** Whether some did not. */
+export function lacksDescriptors(): boolean {
+  return (attached.flags & MSG_CTRUNC) !== 0;
 }
 
 /** Room for what may come along, for native.recvmsg(). */
@@ -61,15 +66,12 @@ export function roomFor({ descriptors }: { descriptors: boolean }): number {
   return descriptors ? MOST_DESCRIPTORS : 0;
 }
 
-/** The bytes of what was received last, with what came along; without memory for them nothing is left behind. */
-export function withData<A extends { descriptors: number[] }>(
-  length: number,
-  along: A,
-): A & { data: Buffer } {
+/** The bytes of what was received last. Where there is no memory for them, nothing that came along is left open. */
+export function takeData(length: number, descriptors: readonly number[]): Buffer {
   try {
-    return { data: slab.take(length), ...along };
+    return slab.take(length);
   } catch (error) {
-    along.descriptors.forEach(descriptor.close);
+    for (const fd of descriptors) descriptor.close(fd);
     throw error;
   }
 }
@@ -168,8 +170,7 @@ export abstract class UnixMessageSocket<T, End extends null>
    * @throws IpcError EINTR (a signal handler ran), EMSGSIZE (over maxBytes; the message stays), ETIMEDOUT; ECONNRESET
    */
   receiveSync(options?: UnixReceiveOptions & { timeout?: number | undefined }): UnixMessage<T> | End {
-    const operation = this.#one(receiveLimits(options));
-    return this.#block(operation, options);
+    return this.#block(this.#one(receiveLimits(options)), options);
   }
 
   /**
@@ -232,10 +233,7 @@ export abstract class UnixMessageSocket<T, End extends null>
   messages(options?: UnixReceiveOptions & WaitOptions): AsyncIterableIterator<UnixMessage<T>> {
     const limits = receiveLimits(options);
     this.descriptor.checkOpen();
-    const operation = {
-      ...this.#one(limits),
-      settle: (taken: Taken) => (taken === END ? END : this.#message(taken)),
-    };
+    const operation = this.#receiving(limits, (taken) => (taken === END ? END : this.#message(taken)));
     const waiting = waitOptions(options);
     const waits = this.descriptor.part();
     return new Iteration<UnixMessage<T>>({
@@ -298,8 +296,12 @@ export abstract class UnixMessageSocket<T, End extends null>
     return this.descriptor.later(operation, waiting, this.settings.spin);
   }
 
+  /** What most calls do. */
+  readonly #usual = this.#receiving(receiveLimits(undefined), (taken) => this.#settle(taken));
+
   #one(limits: Limits): Operation<Taken, UnixMessage<T> | End> {
-    return { ...this.#receiving(limits), settle: (taken) => this.#settle(taken) };
+    if (limits === receiveLimits(undefined)) return this.#usual;
+    return this.#receiving(limits, (taken) => this.#settle(taken));
   }
 
   #many(max: number, limits: Limits): Operation<Taken, UnixMessage<T>[]> {
@@ -312,17 +314,17 @@ export abstract class UnixMessageSocket<T, End extends null>
         return taken === undefined || taken === END ? undefined : this.#message(taken);
       },
     };
-    return {
-      ...this.#receiving(limits),
-      settle: (taken) => (taken === END ? [] : this.#batches.andMore(this.#message(taken), max, source)),
-    };
+    return this.#receiving(limits, (taken) =>
+      taken === END ? [] : this.#batches.andMore(this.#message(taken), max, source),
+    );
   }
 
-  #receiving(limits: Limits): Omit<Operation<Taken, never>, 'settle'> {
+  #receiving<R>(limits: Limits, settle: (taken: Taken) => R): Operation<Taken, R> {
     return {
       syscall: 'recvmsg',
       direction: POLLIN,
       attempt: () => this.#take(limits),
+      settle,
       explain: (result) => explainReceive(result, 'recvmsg', this.fd),
     };
   }
@@ -330,23 +332,32 @@ export abstract class UnixMessageSocket<T, End extends null>
   /** Takes a message where there is one. */
   #take({ most, keep, truncate }: Limits): Taken | undefined {
     this.prepare();
-    const explain = (failed: number): Error => explainReceive(failed, 'recvmsg', this.fd);
-    if (keep) {
-      const peek = native.recv(this.fd, NO_MEMORY, 0, 0, MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC);
-      const length = unlessAgain(peek, explain);
-      if (length === undefined) return undefined;
-      if (length > most) throw tooLong(length, most);
-    }
+    if (keep && !this.#fits(most)) return undefined;
     const room = roomFor(this.settings);
     const result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room);
-    const length = unlessAgain(result, explain);
-    if (length === undefined) return undefined;
-    if (length === 0 && this.isEnd()) return END;
-    const truncated = (attached.flags & MSG_TRUNC) !== 0;
-    const { address } = attached;
-    const message = withData(Math.min(length, most), { address, truncated, ...attachment() });
-    if (truncated && !truncate) throw cut(message);
+    if (result < 0)
+      return unlessAgain(result, (failed) => explainReceive(failed, 'recvmsg', this.fd)) as undefined;
+    if (result === 0 && this.isEnd()) return END;
+    const { address, credentials } = attached;
+    const descriptors = takeDescriptors();
+    const message: UnixMessage = {
+      data: takeData(Math.min(result, most), descriptors),
+      address,
+      descriptors,
+      descriptorsTruncated: lacksDescriptors(),
+      credentials,
+      truncated: (attached.flags & MSG_TRUNC) !== 0,
+    };
+    if (message.truncated && !truncate) throw cut(message);
     return message;
+  }
+
+  /** Looks at the message that is to be taken next. False where there is none. */
+  #fits(most: number): boolean {
+    const result = native.recv(this.fd, NO_MEMORY, 0, 0, MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC);
+    const length = unlessAgain(result, (failed) => explainReceive(failed, 'recvmsg', this.fd));
+    if (length !== undefined && length > most) throw tooLong(length, most);
+    return length !== undefined;
   }
 
   #settle(taken: Taken): UnixMessage<T> | End {
@@ -356,8 +367,9 @@ export abstract class UnixMessageSocket<T, End extends null>
   #message(taken: UnixMessage): UnixMessage<T> {
     const { codec } = this.settings;
     if (codec === undefined) return taken as UnixMessage<T>;
-    const { data, ...along } = taken;
-    return { data: decode(codec, data, along), ...along };
+    const { data, address, descriptors, descriptorsTruncated, credentials, truncated } = taken;
+    const value = decode(codec, data, { address, descriptors });
+    return { data: value, address, descriptors, descriptorsTruncated, credentials, truncated };
   }
 }
 

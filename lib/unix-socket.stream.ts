@@ -7,11 +7,18 @@ import { promise, waitOptions, type WaitOptions } from './internal/waiting.js';
 import { Outflow, Writing } from './internal/writing.js';
 import { native as descriptor } from './native/descriptor.js';
 import { slab } from './internal/slab.js';
-import { native } from './native/unix-socket.js';
+import { attached, native } from './native/unix-socket.js';
 import type { SocketAddress } from './sys/unix-socket.address.js';
 import { Connecting, type UnixConnectOptions } from './unix-socket.connect.js';
 import { explainReceive, explainSend } from './unix-socket.errors.js';
-import { attachment, copiesOf, roomFor, withData, type UnixAttachment } from './unix-socket.message.js';
+import {
+  copiesOf,
+  lacksDescriptors,
+  roomFor,
+  takeData,
+  takeDescriptors,
+  type UnixAttachment,
+} from './unix-socket.message.js';
 import {
   alongWith,
   connectionSettings,
@@ -238,7 +245,7 @@ export class UnixStream extends UnixSocket implements AsyncIterable<UnixChunk> {
    */
   receiveSync(options?: UnixStreamReceiveOptions & { timeout?: number | undefined }): UnixChunk | null {
     this.descriptor.checkOpen();
-    const operation = this.#receiving(receiveSize(options));
+    const operation = this.#receiving(receiveSize(options), itself);
     return this.descriptor.block(operation, {
       timeout: timeLimit(options?.timeout),
       spin: this.#settings.spin,
@@ -265,7 +272,7 @@ export class UnixStream extends UnixSocket implements AsyncIterable<UnixChunk> {
   receive(options?: UnixStreamReceiveOptions & WaitOptions): Promise<UnixChunk | null> {
     return promise(() => {
       this.descriptor.checkOpen();
-      const operation = this.#receiving(receiveSize(options));
+      const operation = this.#receiving(receiveSize(options), itself);
       return this.descriptor.later(operation, waitOptions(options), this.#settings.spin);
     });
   }
@@ -276,10 +283,7 @@ export class UnixStream extends UnixSocket implements AsyncIterable<UnixChunk> {
    */
   chunks(options?: UnixStreamReceiveOptions & WaitOptions): AsyncIterableIterator<UnixChunk> {
     this.descriptor.checkOpen();
-    const operation = {
-      ...this.#receiving(receiveSize(options)),
-      settle: (taken: UnixChunk | null) => taken ?? END,
-    };
+    const operation = this.#receiving(receiveSize(options), (taken) => taken ?? END);
     const waiting = waitOptions(options);
     const waits = this.descriptor.part();
     return new Iteration<UnixChunk>({
@@ -329,12 +333,12 @@ export class UnixStream extends UnixSocket implements AsyncIterable<UnixChunk> {
     return new StreamWriting(this.#flow, this.fd, given, along);
   }
 
-  #receiving(most: number): Operation<UnixChunk | null, UnixChunk | null> {
+  #receiving<R>(most: number, settle: (taken: UnixChunk | null) => R): Operation<UnixChunk | null, R> {
     return {
       syscall: 'recvmsg',
       direction: POLLIN,
       attempt: () => this.#take(most),
-      settle: (taken) => taken,
+      settle,
       explain: (result) => explainReceive(result, 'recvmsg', this.fd),
     };
   }
@@ -346,9 +350,18 @@ export class UnixStream extends UnixSocket implements AsyncIterable<UnixChunk> {
     if (length === undefined) return undefined;
     if (length === 0) return null;
     this.#bytesRead += length;
-    return withData(length, attachment());
+    const { credentials } = attached;
+    const descriptors = takeDescriptors();
+    return {
+      data: takeData(length, descriptors),
+      descriptors,
+      descriptorsTruncated: lacksDescriptors(),
+      credentials,
+    };
   }
 }
+
+const itself = (taken: UnixChunk | null): UnixChunk | null => taken;
 
 function receiveSize(options: UnixStreamReceiveOptions | undefined): number {
   if (options === undefined) return USUAL;

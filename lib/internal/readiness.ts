@@ -1,4 +1,4 @@
-import { block, core, READY_SLOT } from '../native/core.js';
+import { block, core, HELD_LOOP_SLOT, READY_SLOT, WAITS_SLOT } from '../native/core.js';
 import { native } from '../native/descriptor.js';
 import { errno, IpcError } from './errors.js';
 import { keepForItself } from './runtime-descriptors.js';
@@ -30,8 +30,6 @@ interface Watches {
   byNumber: Map<number, Watch>;
   byId: Map<number, Watch>;
   nextId: number;
-  /** All waits. While there is one the event loop stays alive. */
-  waits: number;
 }
 
 /** Kept on the addon, whose watches they are: a test runner may evaluate this module twice. */
@@ -39,7 +37,6 @@ const watches = ((core as { watches?: Watches }).watches ??= {
   byNumber: new Map(),
   byId: new Map(),
   nextId: 0,
-  waits: 0,
 });
 
 /** What a line knows of those who stand in it. */
@@ -94,6 +91,19 @@ class ReadyWait<Result, T> extends Wait<T> implements Standing {
   }
 }
 
+/** While the addon tells of descriptors. When that has been heard it lets the loop go by itself where nobody waits again. */
+let isTold = false;
+
+/** While there is a wait the event loop stays alive. */
+function holdLoop(): void {
+  (block[WAITS_SLOT] as number)++;
+  if (block[HELD_LOOP_SLOT] === 0) native.holdLoop(true);
+}
+
+function letLoopGo(): void {
+  if (--(block[WAITS_SLOT] as number) === 0 && !isTold) native.holdLoop(false);
+}
+
 /** Those who wait for one direction of one descriptor, served in their order. */
 class Line {
   readonly #waits = new Set<Standing>();
@@ -105,11 +115,11 @@ class Line {
 
   add(wait: Standing): void {
     this.#waits.add(wait);
-    if (++watches.waits === 1) native.holdLoop(true);
+    holdLoop();
   }
 
   delete(wait: Standing): void {
-    if (this.#waits.delete(wait) && --watches.waits === 0) native.holdLoop(false);
+    if (this.#waits.delete(wait)) letLoopGo();
   }
 
   serve(): void {
@@ -216,9 +226,14 @@ class Watch {
 }
 
 native.onReady((rows) => {
-  for (let row = 0; row < rows; row++) {
-    const at = READY_SLOT + row * 2;
-    watches.byId.get(block[at] as number)?.onReady(block[at + 1] as number);
+  isTold = true;
+  try {
+    for (let row = 0; row < rows; row++) {
+      const at = READY_SLOT + row * 2;
+      watches.byId.get(block[at] as number)?.onReady(block[at + 1] as number);
+    }
+  } finally {
+    isTold = false;
   }
 }, libuv);
 

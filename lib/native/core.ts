@@ -41,9 +41,12 @@ export const BATCH_SLOT = ROW_SLOT + ROWS * ROW.SLOTS;
 /** Rows of what is ready: the watch's number, and what has happened. */
 export const READY_SLOT = BATCH_SLOT + ROWS * ROW.SLOTS;
 const READY_SLOTS = 64 * 2;
+/** How many promises wait for descriptors, and whether the event loop is held for them. */
+export const WAITS_SLOT = READY_SLOT + READY_SLOTS;
+export const HELD_LOOP_SLOT = WAITS_SLOT + 1;
 
 /** What goes along with a message. */
-export const ALONG_SLOT = READY_SLOT + READY_SLOTS;
+export const ALONG_SLOT = HELD_LOOP_SLOT + 1;
 
 /** Below every -errno: the argument was no typed array, or one over a detached buffer. */
 export const NOT_BYTES = -4094;

@@ -55,7 +55,7 @@ struct Environment {
       kRowSlot + WaitEngine::kRecordRows * WaitEngine::kRecordSlots;
   static constexpr size_t kReadySlot =
       kBatchSlot + WaitEngine::kRecordRows * WaitEngine::kRecordSlots;
-  static constexpr size_t kAlongSlot = kReadySlot + Readiness::kRows * Readiness::kRowSlots;
+  static constexpr size_t kAlongSlot = kReadySlot + Readiness::kSlots;
   static constexpr size_t kAlongSlots = 320;
   static constexpr size_t kBlockSlots = kAlongSlot + kAlongSlots;
   Napi::Reference<Napi::Float64Array> block_reference;

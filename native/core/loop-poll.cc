@@ -87,6 +87,8 @@ void LoopPoll::OnPoll(uv_poll_t* poll, int status, int events) {
   if (napi_open_callback_scope(env, nullptr, self->context_, &callback) == napi_ok) {
     self->client_->OnReadable(env);
     napi_close_callback_scope(env, callback);
+    // The environment may have ended in there.
+    if (self->poll_ != nullptr) self->client_->OnDone();
   }
   napi_close_handle_scope(env, handles);
 }
@@ -135,6 +137,7 @@ void LoopPoll::Resume() {
 
 void LoopPoll::OnWake(napi_env env) {
   client_->OnReadable(env);
+  client_->OnDone();
   Resume();
 }
 

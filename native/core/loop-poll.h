@@ -20,6 +20,8 @@ class LoopPoll final : private LoopWaker::Client {
     // On the event loop, where JavaScript may be called; again as long as the descriptor stays
     // readable.
     virtual void OnReadable(napi_env env) = 0;
+    // After that; where libuv polls, after the promises that were settled have run as well.
+    virtual void OnDone() = 0;
     // The environment ends. The descriptor is not polled any more.
     virtual void OnEnd() = 0;
 

@@ -45,11 +45,16 @@ int Readiness::Control(int operation, int fd, uint32_t events, uint64_t watch) {
 
 void Readiness::Hold(bool held) {
   if (!poll_.opened()) return;
+  this->held() = held ? 1 : 0;
   if (held) {
     poll_.Ref();
   } else {
     poll_.Unref();
   }
+}
+
+void Readiness::OnDone() {
+  if (held() != 0 && waits() == 0) Hold(false);
 }
 
 void Readiness::OnReadable(napi_env env) {

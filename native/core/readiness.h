@@ -17,6 +17,8 @@ class Readiness final : private LoopPoll::Client {
   // A row: the watch's number, and what has happened.
   static constexpr size_t kRowSlots = 2;
   static constexpr size_t kRows = 64;
+  // Behind the rows: how many promises wait, which JavaScript writes, and whether the loop is held for them.
+  static constexpr size_t kSlots = kRows * kRowSlots + 2;
 
   Readiness() = default;
   ~Readiness();
@@ -29,7 +31,8 @@ class Readiness final : private LoopPoll::Client {
   // epoll_ctl(2). Returns 0 or -errno.
   int Control(int operation, int fd, uint32_t events, uint64_t watch);
 
-  // Whether the event loop stays alive for what is watched. Not at first.
+  // Whether the event loop stays alive for what is watched. Not at first. It is let go by itself where nobody
+  // waits any more after a call of `on_ready`, since whoever is answered usually waits again.
   void Hold(bool held);
 
   // The descriptors that this needs for itself; -1 for none.
@@ -39,7 +42,11 @@ class Readiness final : private LoopPoll::Client {
  private:
   int Open();
   void OnReadable(napi_env env) override;
+  void OnDone() override;
   void OnEnd() override;
+
+  double& waits() { return rows_[kRows * kRowSlots]; }
+  double& held() { return rows_[kRows * kRowSlots + 1]; }
 
   napi_env env_ = nullptr;
   napi_ref on_ready_ = nullptr;
