@@ -213,6 +213,8 @@ export class UnixDatagramSocket<T = Buffer> extends UnixMessageSocket<T, never> 
     });
   }
 
+  protected readonly hasEnd = false;
+
   /** An empty datagram is a message like others. */
   protected isEnd(): boolean {
     return false;

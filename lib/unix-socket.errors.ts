@@ -15,6 +15,8 @@ export interface Sent {
   path: string | undefined;
   length: number;
   descriptors: number;
+  /** Whether it claims credentials. */
+  claims: boolean;
   /** Of a stream: how much of it has gone out. */
   written?: number;
 }
@@ -27,7 +29,7 @@ export function explainSend(result: number, sent: Sent): IpcError {
 
 function sendReason(
   result: number,
-  { fd, path, length, descriptors, written = 0 }: Sent,
+  { fd, path, length, descriptors, claims, written = 0 }: Sent,
 ): string | undefined {
   switch (result) {
     case errno('EMSGSIZE'):
@@ -36,7 +38,7 @@ function sendReason(
       return 'the kernel has no memory for the message now';
     case errno('ENOTCONN'):
     case errno('EDESTADDRREQ'):
-      return 'the socket is not connected: say where with { to }, or connect it';
+      return 'the socket is not connected, or not any more, since the other side has gone: say where with { to }, or connect one anew';
     case errno('EPIPE'):
       return `the other side has closed the connection, or this one has ended it${partWritten(written)}`;
     case errno('ECONNRESET'):
@@ -52,7 +54,9 @@ function sendReason(
     case errno('ETOOMANYREFS'):
       return 'too many descriptors of this user are on their way in sockets, more than RLIMIT_NOFILE; they have to be received first';
     case errno('EPERM'):
-      return 'credentials other than its own can be claimed only with capabilities (CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID); or the receiver is connected with another socket';
+      return claims
+        ? 'credentials other than its own can be claimed only with capabilities (CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID)'
+        : 'the receiver is connected with another socket, and hears nobody else';
     case errno('ESRCH'):
       return 'there is no process of the number that the credentials claim';
     case errno('ETIMEDOUT'):
@@ -79,6 +83,8 @@ function addressReason(result: number, path: string | undefined): string | undef
       return nobodyThere(path);
     case errno('EACCES'):
       return noPermission(path);
+    case errno('EPERM'):
+      return 'the socket there is connected with another one, and hears nobody else';
     case errno('EPROTOTYPE'):
       return 'the socket there is of another type (datagram, packets or stream)';
     default:

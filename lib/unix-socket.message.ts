@@ -3,6 +3,7 @@ import { bytes, notBytes, size, timeout as timeLimit, type Bytes } from './inter
 import { Batches } from './internal/batch.js';
 import { decode, encode } from './internal/codec.js';
 import { endPart, POLLIN, POLLOUT, unlessAgain, type Operation } from './internal/descriptor.js';
+import { errno } from './internal/errors.js';
 import { Iteration, END } from './internal/iteration.js';
 import { madeHere } from './internal/runtime-descriptors.js';
 import { slab } from './internal/slab.js';
@@ -26,6 +27,7 @@ import { UnixSocket, type Opened } from './unix-socket.socket.js';
 
 const { F_DUPFD_CLOEXEC } = descriptor.constants;
 const { MSG_CTRUNC, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, MSG_TRUNC } = native.constants;
+const ECONNRESET = errno('ECONNRESET');
 const NO_MEMORY = Buffer.alloc(0);
 
 /** What comes along with data. */
@@ -130,6 +132,7 @@ export class Sending implements Operation<true, undefined> {
       path: this.#to?.text,
       length: this.#data.length,
       descriptors: this.#along.descriptors.length,
+      claims: this.#along.credentials !== undefined,
     });
   }
 
@@ -158,6 +161,8 @@ export abstract class UnixMessageSocket<T, End extends null>
 {
   protected readonly settings: Settings<T>;
   readonly #batches = new Batches();
+  /** The kernel tells that the connection was reset before it gives what had been sent until then; here it is told after. */
+  #wasReset = false;
 
   protected constructor(opened: Opened, owner: string, settings: Settings<T>) {
     super(opened, owner);
@@ -251,6 +256,9 @@ export abstract class UnixMessageSocket<T, End extends null>
     return this.messages();
   }
 
+  /** Whether it is a connection. */
+  protected abstract readonly hasEnd: boolean;
+
   /** Whether receiving nothing was the end, and not an empty message. */
   protected abstract isEnd(): boolean;
 
@@ -334,10 +342,14 @@ export abstract class UnixMessageSocket<T, End extends null>
     this.prepare();
     if (keep && !this.#fits(most)) return undefined;
     const room = roomFor(this.settings);
-    const result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room);
+    let result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room);
+    if (result === ECONNRESET && this.hasEnd) {
+      this.#wasReset = true;
+      result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room);
+    }
     if (result < 0)
       return unlessAgain(result, (failed) => explainReceive(failed, 'recvmsg', this.fd)) as undefined;
-    if (result === 0 && this.isEnd()) return END;
+    if (result === 0 && this.isEnd()) return this.#end();
     const { address, credentials } = attached;
     const descriptors = takeDescriptors();
     const message: UnixMessage = {
@@ -352,9 +364,20 @@ export abstract class UnixMessageSocket<T, End extends null>
     return message;
   }
 
+  #end(): typeof END {
+    if (!this.#wasReset) return END;
+    this.#wasReset = false;
+    throw explainReceive(ECONNRESET, 'recvmsg', this.fd);
+  }
+
   /** Looks at the message that is to be taken next. False where there is none. */
   #fits(most: number): boolean {
-    const result = native.recv(this.fd, NO_MEMORY, 0, 0, MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC);
+    const flags = MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC;
+    let result = native.recv(this.fd, NO_MEMORY, 0, 0, flags);
+    if (result === ECONNRESET && this.hasEnd) {
+      this.#wasReset = true;
+      result = native.recv(this.fd, NO_MEMORY, 0, 0, flags);
+    }
     const length = unlessAgain(result, (failed) => explainReceive(failed, 'recvmsg', this.fd));
     if (length !== undefined && length > most) throw tooLong(length, most);
     return length !== undefined;

@@ -37,6 +37,7 @@ type Timed = UnixConnectOptions & { timeout?: number | undefined };
  * @see https://man7.org/linux/man-pages/man7/unix.7.html
  */
 export class UnixSeqpacketSocket<T = Buffer> extends UnixMessageSocket<T, null> {
+  protected readonly hasEnd = true;
   #marksMessages = false;
 
   /** @internal Made by connect(), pair(), fromFd() and UnixSeqpacketServer. */

@@ -1,9 +1,10 @@
 // Sockets that others connect to.
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, Server, type Socket } from 'node:net';
+import { types } from 'node:util';
 import { int, object, size, timeout as timeLimit } from './internal/arguments.js';
 import type { Codec } from './internal/codec.js';
 import { endPart, POLLIN, unlessAgain, type Operation } from './internal/descriptor.js';
-import { invalidType, IpcError } from './internal/errors.js';
+import { invalidState, invalidType, IpcError } from './internal/errors.js';
 import { Iteration } from './internal/iteration.js';
 import { madeHere } from './internal/runtime-descriptors.js';
 import { promise, waitOptions, type WaitOptions } from './internal/waiting.js';
@@ -255,19 +256,29 @@ export class UnixStreamServer extends UnixServer<UnixStream> {
   /**
    * A server of node:net that goes on listening on the same socket. The descriptor is the server's from then on, and this object
    * closed. Promises that wait reject with ECANCELED.
+   *
+   * @param server one that does not listen yet, such as node:http's; or what a new one calls for each connection
    */
-  server(connectionListener?: (socket: Socket) => void): Server {
-    if (connectionListener !== undefined && typeof connectionListener !== 'function') {
-      throw invalidType('connectionListener', 'a function', connectionListener);
-    }
+  server(server?: Server | ((socket: Socket) => void)): Server {
+    const given = serverOf(server);
     const fd = this.descriptor.release('made a server');
-    const server = createServer(connectionListener);
     const file = this.takeFile();
-    if (file !== undefined) server.once('close', () => file.unlinkIfOwn());
-    return server.listen({ fd, backlog: this.#backlog });
+    if (file !== undefined) given.once('close', () => file.unlinkIfOwn());
+    return given.listen({ fd, backlog: this.#backlog });
   }
 
   protected connection(opened: Opened): UnixStream {
     return new UnixStream(opened, this.settings);
   }
+}
+
+function serverOf(server: unknown): Server {
+  if (server === undefined || typeof server === 'function') {
+    return createServer(server as ((socket: Socket) => void) | undefined);
+  }
+  if (types.isProxy(server) || !(server instanceof Server)) {
+    throw invalidType('server', 'a server of node:net or a function', server);
+  }
+  if (server.listening) throw invalidState('The server listens already');
+  return server;
 }

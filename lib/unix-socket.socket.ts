@@ -62,6 +62,23 @@ export abstract class UnixSocket implements Disposable {
     return attached.address;
   }
 
+  /** SO_SNDBUF: how many bytes may be on their way from here, with what the kernel needs for itself. Never waits. */
+  get sendBuffer(): number {
+    return this.#option(SO_SNDBUF);
+  }
+
+  /** SO_RCVBUF, which Unix sockets do not look at. Never waits. */
+  get receiveBuffer(): number {
+    return this.#option(SO_RCVBUF);
+  }
+
+  #option(option: number): number {
+    this.descriptor.checkOpen();
+    const { result, value } = native.option(this.fd, SOL_SOCKET, option);
+    if (result < 0) throw new IpcError(result, 'getsockopt');
+    return value;
+  }
+
   /**
    * unlink(2): takes away the socket file. Those who are connected go on. Never waits.
    *

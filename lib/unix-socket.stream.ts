@@ -37,6 +37,7 @@ import {
 } from './unix-socket.socket.js';
 
 const { MSG_DONTWAIT, MSG_NOSIGNAL, SOCK_STREAM, SHUT_WR } = native.constants;
+const ECONNRESET = errno('ECONNRESET');
 const ENOTCONN = errno('ENOTCONN');
 /** As much as one receives where nothing is said. */
 const USUAL = 65_536;
@@ -65,7 +66,8 @@ class StreamWriting extends Writing {
   ) {
     const along = { descriptors };
     const count = descriptors.length;
-    let isFirst = count > 0 || credentials !== undefined;
+    const claims = credentials !== undefined;
+    let isFirst = count > 0 || claims;
     const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
     const write = (rest: Uint8Array): number => {
       if (!isFirst) return native.send(fd, rest, flags);
@@ -75,7 +77,15 @@ class StreamWriting extends Writing {
     };
     const syscall = isFirst ? 'sendmsg' : 'send';
     const explain = (result: number, written: number): Error =>
-      explainSend(result, { fd, syscall, path: undefined, length: data.length, descriptors: count, written });
+      explainSend(result, {
+        fd,
+        syscall,
+        path: undefined,
+        length: data.length,
+        descriptors: count,
+        claims,
+        written,
+      });
     super(flow, { syscall, write, explain }, data);
     this.along = along;
   }
@@ -106,6 +116,8 @@ export class UnixStream extends UnixSocket implements AsyncIterable<UnixChunk> {
   readonly #settings: ConnectionSettings;
   readonly #flow: Outflow;
   #bytesRead = 0;
+  /** The kernel tells that the connection was reset before it gives what had been sent until then; here it is told after. */
+  #wasReset = false;
 
   /** @internal Made by connect(), pair(), fromFd() and UnixStreamServer. */
   constructor(opened: Opened, settings: ConnectionSettings) {
@@ -343,12 +355,22 @@ export class UnixStream extends UnixSocket implements AsyncIterable<UnixChunk> {
     };
   }
 
+  #end(): null {
+    if (!this.#wasReset) return null;
+    this.#wasReset = false;
+    throw explainReceive(ECONNRESET, 'recvmsg', this.fd);
+  }
+
   #take(most: number): UnixChunk | null | undefined {
     const room = roomFor(this.#settings);
-    const result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room);
+    let result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room);
+    if (result === ECONNRESET) {
+      this.#wasReset = true;
+      result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room);
+    }
     const length = unlessAgain(result, (failed) => explainReceive(failed, 'recvmsg', this.fd));
     if (length === undefined) return undefined;
-    if (length === 0) return null;
+    if (length === 0) return this.#end();
     this.#bytesRead += length;
     const { credentials } = attached;
     const descriptors = takeDescriptors();
