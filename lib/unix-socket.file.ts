@@ -26,10 +26,10 @@ export class SocketFile {
     this.unlinkOnClose = unlinkOnClose;
   }
 
-  /** Whether it is still the file that was made, and not another's by now. */
-  get isThere(): boolean {
+  /** Whether there is a file at its path, but not the one that was made. */
+  get isAnothers(): boolean {
     const now = identityOf(this.#path);
-    return now !== undefined && this.#made !== undefined && isSame(now, this.#made);
+    return now !== undefined && (this.#made === undefined || !isSame(now, this.#made));
   }
 
   unlink(): void {
@@ -43,7 +43,7 @@ export class SocketFile {
   /** At the end of the object, which must not fail. */
   unlinkIfOwn(): void {
     try {
-      if (this.isThere) unlinkSync(this.#path);
+      if (!this.isAnothers) unlinkSync(this.#path);
     } catch {
       // The folder may be another's by now.
     }

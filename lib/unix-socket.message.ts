@@ -42,7 +42,7 @@ export interface UnixAttachment {
 
 export interface UnixMessage<T = Buffer> extends UnixAttachment {
   data: T;
-  /** The sender's address, '' where it has none. */
+  /** The sender's address, '' where it has none. Of a connection '': see peerAddress. */
   address: SocketAddress;
   /** The message was longer than `maxBytes`, and its rest is lost. Only with `truncate: true`. */
   truncated: boolean;
@@ -350,7 +350,8 @@ export abstract class UnixMessageSocket<T, End extends null>
     if (result < 0)
       return unlessAgain(result, (failed) => explainReceive(failed, 'recvmsg', this.fd)) as undefined;
     if (result === 0 && this.isEnd()) return this.#end();
-    const { address, credentials } = attached;
+    const { credentials } = attached;
+    const address = this.hasEnd ? '' : attached.address;
     const descriptors = takeDescriptors();
     const message: UnixMessage = {
       data: takeData(Math.min(result, most), descriptors),

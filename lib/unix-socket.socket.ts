@@ -88,8 +88,7 @@ export abstract class UnixSocket implements Disposable {
   unlink(): void {
     this.descriptor.checkOpen();
     if (this.#file === undefined) throw invalidState('This object has not made a socket file');
-    if (!this.#file.isThere) this.#file = undefined;
-    if (this.#file === undefined) throw invalidState('The socket file is not there any more');
+    if (this.#file.isAnothers) throw invalidState("The socket file at this path is another's by now");
     this.#file.unlink();
     this.#file = undefined;
   }
