@@ -40,8 +40,8 @@ export class Connecting<S> {
   ) {
     this.#type = type;
     this.#settings = settings;
-    this.#to = Uint8Array.from(addressBytes(address, 'address', 'connect'));
-    this.#text = addressText(address as SocketAddress);
+    this.#to = addressBytes(address, 'address', 'connect');
+    this.#text = addressText(this.#to);
     this.#options = options;
     this.#make = make;
   }

@@ -101,7 +101,7 @@ export class UnixDatagramSocket<T = Buffer> extends UnixMessageSocket<T, never> 
     const opened = newBound(SOCK_DGRAM, settings, bound);
     return orClose(opened, () => {
       const result = native.connect(opened.fd, to);
-      if (result < 0) throw explainConnect(result, opened.fd, addressText(address));
+      if (result < 0) throw explainConnect(result, opened.fd, addressText(to));
       return new UnixDatagramSocket(opened, settings);
     });
   }
@@ -269,6 +269,5 @@ function destination(options: UnixDatagramSendOptions | undefined): To | undefin
   const { to } = object(options, 'options') ?? {};
   if (to === undefined) return undefined;
   const address = addressBytes(to, 'options.to', 'sendmsg');
-  // Bytes are the caller's, and may change while a promise waits.
-  return { address: typeof to === 'string' ? address : Uint8Array.from(address), text: addressText(to) };
+  return { address, text: addressText(address) };
 }

@@ -26,7 +26,7 @@ export class Destination {
   /** @throws IpcError where nobody receives there any more */
   constructor(sender: Descriptor, address: Uint8Array, text: string | undefined) {
     this.#sender = sender;
-    this.#address = Uint8Array.from(address);
+    this.#address = address;
     this.#text = text;
     const fd = native.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0) throw new IpcError(fd, 'socket');

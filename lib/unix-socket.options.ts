@@ -8,7 +8,7 @@ import { invalidType, invalidValue } from './internal/errors.js';
 import { permissions } from './internal/permissions.js';
 import type { ucred } from './native/unix-socket.js';
 import { credentialsToSend, descriptorsToSend } from './sys/unix-socket.js';
-import { addressBytes, addressText, type SocketAddress } from './sys/unix-socket.address.js';
+import { addressBytes, addressText } from './sys/unix-socket.address.js';
 
 /** The credentials of a process: its number, its user's and its group's, as the kernel has seen to it. */
 export type UnixCredentials = ucred;
@@ -116,8 +116,8 @@ export function binding(address: unknown, name: string, options: UnixBindOptions
   const bytes = addressBytes(address, name, 'bind');
   const { mode = 0o600, replaceStale = false, unlinkOnClose = true } = object(options, 'options') ?? {};
   return {
-    address: Uint8Array.from(bytes),
-    text: addressText(address as SocketAddress),
+    address: bytes,
+    text: addressText(bytes),
     mode: permissions(mode, 'options.mode'),
     replaceStale: boolean(replaceStale, 'options.replaceStale'),
     unlinkOnClose: boolean(unlinkOnClose, 'options.unlinkOnClose'),

@@ -70,6 +70,27 @@ export function bytes(value: unknown, name: string): Uint8Array {
   throw invalidType(name, 'a Buffer, another Uint8Array or a string', value);
 }
 
+type Getter<T> = { get: (this: Uint8Array) => T };
+
+/** What tells of a view what is so, whatever properties its object has been given. */
+const intrinsic = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(Uint8Array.prototype)) as {
+  length: Getter<number>;
+  byteOffset: Getter<number>;
+  buffer: Getter<ArrayBuffer>;
+};
+const lengthGetter = intrinsic.length.get;
+
+/** How many bytes a view has; 0 where its buffer is detached. */
+export function lengthOf(view: Uint8Array): number {
+  return lengthGetter.call(view);
+}
+
+/** The bytes from `start` on, by an object that has no properties of the caller's. */
+export function restOf(view: Uint8Array, start: number): Uint8Array {
+  const { buffer, byteOffset } = intrinsic;
+  return new Uint8Array(buffer.get.call(view), byteOffset.get.call(view) + start, lengthOf(view) - start);
+}
+
 /** Why the addon did not take a value that has passed memory() or bytes(). */
 export function notBytes(value: unknown, name: string): TypeError {
   if (isUint8Array(value)) return invalidValue(name, 'is a view of a detached buffer');

@@ -1,4 +1,4 @@
-import { notBytes } from './arguments.js';
+import { lengthOf, notBytes, restOf } from './arguments.js';
 import { type Descriptor, endPart, type Operation, POLLOUT, unlessAgain } from './descriptor.js';
 import { IpcError } from './errors.js';
 import { native } from '../native/descriptor.js';
@@ -70,11 +70,11 @@ export class Writing implements Operation<true, undefined> {
       }
       this.written += count;
       this.#flow.bytesWritten += count;
-      if (count === this.#rest.length) {
+      if (count >= lengthOf(this.#rest)) {
         this.#flow.half(this, false);
         return true;
       }
-      this.#rest = this.#rest.subarray(count);
+      this.#rest = restOf(this.#rest, count);
     }
   }
 

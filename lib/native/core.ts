@@ -1,3 +1,4 @@
+import { lengthOf } from '../internal/arguments.js';
 import { binding } from '../internal/binding.js';
 
 /** What the addon offers besides the families' calls: native/core/environment.cc. */
@@ -93,15 +94,18 @@ class Held {
   /** Whether the addon would take the same memory without being given the view. */
   has(view: unknown): boolean {
     return (
-      view === this.#view && (view as Uint8Array).length === this.#size && block[this.#slot] === this.#changes
+      view === this.#view &&
+      lengthOf(view as Uint8Array) === this.#size &&
+      block[this.#slot] === this.#changes
     );
   }
 
   /** After a call that was given the view. */
   keep(view: Uint8Array): void {
-    if (result() === NOT_BYTES || view.length === 0 || view.length > HELD_SIZE) return;
+    const size = lengthOf(view);
+    if (result() === NOT_BYTES || size === 0 || size > HELD_SIZE) return;
     this.#view = view;
-    this.#size = view.length;
+    this.#size = size;
     this.#changes = block[this.#slot] as number;
   }
 }

@@ -18,7 +18,7 @@ const NUL = 0;
 const known = new Map<unknown, Uint8Array>();
 const MOST_KNOWN = 64;
 
-/** The bytes of an address, not to be changed. What is too long is refused, never cut. */
+/** The bytes of an address, which belong to nobody and must not be changed. What is too long is refused, never cut. */
 export function addressBytes(address: unknown, name: string, syscall: string): Uint8Array {
   const before = known.get(address);
   if (before !== undefined) return before;
@@ -27,7 +27,7 @@ export function addressBytes(address: unknown, name: string, syscall: string): U
     const reason = `an address of ${bytes.length} bytes; a Unix socket's has at most ${MOST}`;
     throw new IpcError(errno('ENAMETOOLONG'), syscall, {
       reason,
-      path: addressText(address as SocketAddress),
+      path: addressText(bytes),
     });
   }
   if (bytes[0] !== NUL && bytes.includes(NUL)) {
@@ -43,26 +43,19 @@ function remember(address: string, bytes: Uint8Array): void {
   fixedAddresses.add(bytes);
 }
 
+/** A copy: the caller's may change, or say of itself what is not so. */
 function toBytes(address: unknown, name: string): Uint8Array {
   if (typeof address === 'string') return Buffer.from(address);
-  if (types.isUint8Array(address)) {
-    if (address.length === 0 && isDetached(address)) throw notBytes(address, name);
-    return address;
+  if (!types.isUint8Array(address))
+    throw invalidType(name, 'a string, a Buffer or another Uint8Array', address);
+  try {
+    return new Uint8Array(address);
+  } catch {
+    throw notBytes(address, name);
   }
-  throw invalidType(name, 'a string, a Buffer or another Uint8Array', address);
 }
 
 /** How errors name an address; undefined for none. */
-export function addressText(address: SocketAddress): string | undefined {
-  const text = typeof address === 'string' ? address : Buffer.from(address).toString();
-  return text === '' ? undefined : text;
-}
-
-function isDetached(view: Uint8Array): boolean {
-  try {
-    new Uint8Array(view.buffer);
-    return false;
-  } catch {
-    return true;
-  }
+export function addressText(bytes: Uint8Array): string | undefined {
+  return bytes.length === 0 ? undefined : Buffer.from(bytes).toString();
 }

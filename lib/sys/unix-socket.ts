@@ -107,8 +107,9 @@ export function socketpair(domain: number, type: number, protocol = 0): [number,
  */
 export function bind(fd: number, address: SocketAddress): void {
   int(fd, 'fd');
-  const result = native.bind(fd, addressBytes(address, 'address', 'bind'), undefined);
-  if (result < 0) throw failed(result, 'bind', address);
+  const name = addressBytes(address, 'address', 'bind');
+  const result = native.bind(fd, name, undefined);
+  if (result < 0) throw failed(result, 'bind', name);
 }
 
 /**
@@ -146,8 +147,9 @@ export function accept(fd: number, flags = 0): number {
  */
 export function connect(fd: number, address: SocketAddress): void {
   int(fd, 'fd');
-  const result = native.connect(fd, addressBytes(address, 'address', 'connect'));
-  if (result < 0) throw failed(result, 'connect', address);
+  const to = addressBytes(address, 'address', 'connect');
+  const result = native.connect(fd, to);
+  if (result < 0) throw failed(result, 'connect', to);
 }
 
 /**
@@ -209,7 +211,7 @@ export function sendto(fd: number, data: Bytes, flags: number, address: SocketAd
   int(flags, 'flags');
   const to = addressBytes(address, 'address', 'sendto');
   const result = native.sendto(fd, message, flags, to);
-  if (result < 0) throw notSent(result, 'sendto', message, address);
+  if (result < 0) throw notSent(result, 'sendto', message, to);
   return result;
 }
 
@@ -243,12 +245,12 @@ export function sendmsg(fd: number, msg: OutgoingMessage, flags = 0): number {
   const result = native.sendmsg(fd, message, flags, to, descriptors, claimed);
   if (result >= 0) return result;
   if (result !== EINVAL || descriptors.length <= MOST_DESCRIPTORS) {
-    throw notSent(result, 'sendmsg', message, address);
+    throw notSent(result, 'sendmsg', message, to);
   }
   const reason = `${descriptors.length} descriptors, and a message carries at most ${MOST_DESCRIPTORS}`;
   throw new IpcError(result, 'sendmsg', {
     reason,
-    path: address === undefined ? undefined : addressText(address),
+    path: to && addressText(to),
   });
 }
 
@@ -422,16 +424,11 @@ function checkOption(fd: unknown, level: unknown, option: unknown): void {
   }
 }
 
-function failed(result: number, syscall: string, address: SocketAddress): Error {
+function failed(result: number, syscall: string, address: Uint8Array): Error {
   return new IpcError(result, syscall, { path: addressText(address) });
 }
 
-function notSent(
-  result: number,
-  syscall: string,
-  data: Uint8Array,
-  address: SocketAddress | undefined,
-): Error {
+function notSent(result: number, syscall: string, data: Uint8Array, address: Uint8Array | undefined): Error {
   if (result === NOT_BYTES) return notBytes(data, 'data');
   return address === undefined ? new IpcError(result, syscall) : failed(result, syscall, address);
 }
