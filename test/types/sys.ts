@@ -104,6 +104,51 @@ type Descriptors =
   | 'EFD_SEMAPHORE';
 export const descriptors: Pick<typeof contract, Descriptors> = sys;
 
+type Sockets =
+  | 'socket'
+  | 'socketpair'
+  | 'bind'
+  | 'listen'
+  | 'accept'
+  | 'connect'
+  | 'getsockname'
+  | 'getpeername'
+  | 'send'
+  | 'sendto'
+  | 'recv'
+  | 'recvfrom'
+  | 'sendmsg'
+  | 'recvmsg'
+  | 'shutdown'
+  | 'getsockopt'
+  | 'setsockopt'
+  | 'AF_UNIX'
+  | 'SOCK_STREAM'
+  | 'SOCK_DGRAM'
+  | 'SOCK_SEQPACKET'
+  | 'SOCK_NONBLOCK'
+  | 'SOCK_CLOEXEC'
+  | 'SOL_SOCKET'
+  | 'SO_PEERCRED'
+  | 'SO_PASSCRED'
+  | 'SO_SNDBUF'
+  | 'SO_RCVBUF'
+  | 'SO_TYPE'
+  | 'SO_ERROR'
+  | 'SO_ACCEPTCONN'
+  | 'SO_DOMAIN'
+  | 'MSG_DONTWAIT'
+  | 'MSG_NOSIGNAL'
+  | 'MSG_PEEK'
+  | 'MSG_TRUNC'
+  | 'MSG_CTRUNC'
+  | 'MSG_WAITALL'
+  | 'MSG_CMSG_CLOEXEC'
+  | 'SHUT_RD'
+  | 'SHUT_WR'
+  | 'SHUT_RDWR';
+export const sockets: Pick<typeof contract, Sockets> = sys;
+
 /** Programs name the structures too: what the package gives fits where the contract's is wanted. */
 type Gives<Ours, Theirs> = Ours extends Theirs ? true : never;
 type Takes<Ours, Theirs> = Theirs extends Ours ? true : never;
@@ -114,7 +159,11 @@ export const structures: [
   Gives<sys.msginfo, contract.msginfo>,
   Gives<sys.mq_attr, contract.mq_attr>,
   Takes<sys.timespec, contract.timespec>,
-] = [true, true, true, true, true, true];
+  Gives<sys.ucred, contract.ucred>,
+  Takes<sys.ucred, contract.ucred>,
+  Gives<sys.SocketAddress, contract.SocketAddress>,
+  Takes<sys.SocketAddress, contract.SocketAddress>,
+] = [true, true, true, true, true, true, true, true, true, true];
 
 /** What a program in TypeScript writes against the contract compiles against this package. */
 export function program(path: string): string {
@@ -162,11 +211,41 @@ export function queueProgram(): string {
   return `${msg.toString()} ${received.msg.toString()} ${prio + length + mq_maxmsg + mq_flags} ${from.prio ?? 0}`;
 }
 
+export function socketProgram(path: string): string {
+  const listener: number = sys.socket(sys.AF_UNIX, sys.SOCK_STREAM | sys.SOCK_CLOEXEC);
+  sys.bind(listener, path);
+  sys.listen(listener, 5);
+  const client = sys.socket(sys.AF_UNIX, sys.SOCK_STREAM, 0);
+  sys.connect(client, Buffer.from(path));
+  const server: number = sys.accept(listener) + sys.accept(listener, sys.SOCK_NONBLOCK);
+  const [first, second]: [number, number] = sys.socketpair(sys.AF_UNIX, sys.SOCK_DGRAM);
+  const names: sys.SocketAddress[] = [sys.getsockname(listener), sys.getpeername(client)];
+  const sent: number =
+    sys.send(first, 'text', sys.MSG_DONTWAIT) + sys.sendto(first, new Uint8Array(4), 0, '\0name');
+  const credentials: sys.ucred = { pid: 1, uid: 0, gid: 0 };
+  const count: number = sys.sendmsg(first, { data: 'text', fds: [client], address: path, credentials });
+  const bytes: Buffer = sys.recv(second, 100, sys.MSG_PEEK);
+  const { data, address } = sys.recvfrom(second, 100);
+  const message = sys.recvmsg(second, 100, sys.MSG_TRUNC);
+  const pid: number | undefined = message.credentials?.pid;
+  const cut: boolean = message.truncated || message.controlTruncated;
+  for (const fd of message.fds) sys.close(fd);
+  sys.shutdown(client, sys.SHUT_RDWR);
+  sys.setsockopt(client, sys.SOL_SOCKET, sys.SO_PASSCRED, 1);
+  const option: number | sys.ucred = sys.getsockopt(client, sys.SOL_SOCKET, sys.SO_PEERCRED);
+  const total = server + sent + count + bytes.length + data.length + names.length + (pid ?? 0);
+  return `${total} ${String(cut)} ${address.toString()} ${typeof option}`;
+}
+
 // @ts-expect-error a type of message is a number or a bigint
 export const wrongType = (): void => sys.msgsnd(1, '1', 'text');
 // @ts-expect-error a structure has no member of that name
 export const wrongMember = (): void => sys.msgctl(1, sys.IPC_SET, { qbytes: 1 });
 // @ts-expect-error a send that is timed has a time
 export const noTime = (): void => sys.mq_timedsend(1, 'text', 0);
+// @ts-expect-error an address is a path or a name, not a port
+export const wrongAddress = (): void => sys.connect(1, 80);
+// @ts-expect-error descriptors are sent as numbers
+export const wrongRights = (): number => sys.sendmsg(1, { data: 'text', fds: ['1'] });
 // @ts-expect-error a descriptor is a number
 export const wrongDescriptor = (): void => sys.close('1');
