@@ -232,6 +232,7 @@ export class UnixDatagramSocket<T = Buffer> extends UnixMessageSocket<T, never> 
   #sendTo(to: To, sending: Sending, waiting: WaitOptions): void | Promise<void> {
     // Reading the options may have run the caller's code.
     this.descriptor.checkOpen();
+    if (this.#destinations.size === 0 && sending.attempt() === true) return soon(undefined);
     const key = Buffer.from(to.address).toString('latin1');
     let full = this.#destinations.get(key);
     if (full === undefined) {

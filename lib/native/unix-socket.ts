@@ -109,42 +109,44 @@ const sender = Buffer.from(block.buffer, block.byteOffset + SENDER * 8, 128);
 const NOBODY = 2 ** 32 - 1;
 
 /** What went along with the message received last. Each is looked at before the next call. */
-export const attached = {
+class Attached {
+  /** The address that was decoded last: a sender sends often, and in a row. Not where it is bytes, which are its receiver's. */
+  #name: string | Buffer = '';
+  #changes = NaN;
+
   get flags(): number {
     return block[FLAGS] as number;
-  },
+  }
 
   /** Whether there was a message, where SO_TIMESTAMP is set: no bytes may also mean the end. */
   get isMessage(): boolean {
     return block[IS_MESSAGE] === 1;
-  },
+  }
 
   get descriptors(): number[] {
     const count = block[COUNT] as number;
     if (count === 0) return [];
     return Array.from(block.subarray(DESCRIPTORS, DESCRIPTORS + count));
-  },
+  }
 
   get credentials(): ucred | undefined {
     if (block[HAS_CREDENTIALS] === 0) return undefined;
     return { pid: block[PID] as number, uid: id(UID), gid: id(GID) };
-  },
+  }
 
   /** A string where the name is UTF-8, else its bytes. */
   get address(): string | Buffer {
     if (block[SENDER_LENGTH] === 0) return '';
     const changes = block[SENDER_CHANGES] as number;
-    if (changes !== senderChanges || typeof senderName !== 'string') {
-      senderChanges = changes;
-      senderName = decode(sender.subarray(0, block[SENDER_LENGTH]));
+    if (changes !== this.#changes || typeof this.#name !== 'string') {
+      this.#changes = changes;
+      this.#name = decode(sender.subarray(0, block[SENDER_LENGTH]));
     }
-    return senderName;
-  },
-};
+    return this.#name;
+  }
+}
 
-/** The address that was decoded last: a sender sends often, and in a row. Not where it is bytes, which are its receiver's. */
-let senderName: string | Buffer = '';
-let senderChanges = NaN;
+export const attached = new Attached();
 
 function decode(bytes: Buffer): string | Buffer {
   const name = bytes.toString();
