@@ -342,16 +342,17 @@ export abstract class UnixMessageSocket<T, End extends null>
     this.prepare();
     if (keep && !this.#fits(most)) return undefined;
     const room = roomFor(this.settings);
-    let result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room);
+    const named = !this.hasEnd;
+    let result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room, named);
     if (result === ECONNRESET && this.hasEnd) {
       this.#wasReset = true;
-      result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room);
+      result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room, named);
     }
     if (result < 0)
       return unlessAgain(result, (failed) => explainReceive(failed, 'recvmsg', this.fd)) as undefined;
     if (result === 0 && this.isEnd()) return this.#end();
     const { credentials } = attached;
-    const address = this.hasEnd ? '' : attached.address;
+    const address = named ? attached.address : '';
     const descriptors = takeDescriptors();
     const message: UnixMessage = {
       data: takeData(Math.min(result, most), descriptors),

@@ -363,10 +363,10 @@ export class UnixStream extends UnixSocket implements AsyncIterable<UnixChunk> {
 
   #take(most: number): UnixChunk | null | undefined {
     const room = roomFor(this.#settings);
-    let result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room);
+    let result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room, false);
     if (result === ECONNRESET) {
       this.#wasReset = true;
-      result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room);
+      result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room, false);
     }
     const length = unlessAgain(result, (failed) => explainReceive(failed, 'recvmsg', this.fd));
     if (length === undefined) return undefined;

@@ -190,8 +190,8 @@ class Control {
   int flags_ = 0;
 };
 
-// recvmsg(into; fd, offset, size, flags, room): as recv, with room for so many descriptors, and for credentials; negative:
-// for nothing but the sender's address. What came along is in the block.
+// recvmsg(into; fd, offset, size, flags, room, named): as recv, with room for so many descriptors, and for credentials;
+// negative: for neither. `named`: with the sender's address. What came along is in the block.
 int64_t ReceiveMessage(Environment* environment, const FastArguments& arguments) {
   Bytes into = arguments.bytes();
   size_t offset = std::min(arguments.Size(1), into.size);
@@ -207,9 +207,12 @@ int64_t ReceiveMessage(Environment* environment, const FastArguments& arguments)
   alignas(cmsghdr) char control[CMSG_SPACE(kDescriptorBytes) + CMSG_SPACE(sizeof(ucred)) +
                                 CMSG_SPACE(sizeof(timeval)) + CMSG_SPACE(sizeof(int))];
   SocketName name;
+  bool named = arguments.Int(5) != 0;
   msghdr message = {};
-  message.msg_name = name.address();
-  message.msg_namelen = SocketName::capacity();
+  if (named) {
+    message.msg_name = name.address();
+    message.msg_namelen = SocketName::capacity();
+  }
   message.msg_iov = parts;
   message.msg_iovlen = direct ? 1 : 2;
   bool plain = arguments.Double(4) < 0;
@@ -224,8 +227,10 @@ int64_t ReceiveMessage(Environment* environment, const FastArguments& arguments)
   if (result < 0) return -errno;
 
   Attachment attachment(environment);
-  name.set_size(message.msg_namelen);
-  attachment.WriteSender(&name);
+  if (named) {
+    name.set_size(message.msg_namelen);
+    attachment.WriteSender(&name);
+  }
   Control along(message, &attachment, room);
   attachment.WriteFlags(along.flags(), along.stamped());
   size_t length = std::min(static_cast<size_t>(result), size);

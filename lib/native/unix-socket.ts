@@ -311,13 +311,25 @@ export const native = {
     return result();
   },
 
-  /** As recv(), with room for so many descriptors and for credentials; negative: for the sender's address alone. See attached. */
-  recvmsg(fd: number, into: Uint8Array, offset: number, size: number, flags: number, room: number): number {
+  /**
+   * As recv(), with room for so many descriptors and for credentials, for neither where it is negative; `named`: with the sender's
+   * address. See attached.
+   */
+  recvmsg(
+    fd: number,
+    into: Uint8Array,
+    offset: number,
+    size: number,
+    flags: number,
+    room: number,
+    named: boolean,
+  ): number {
     block[0] = fd;
     block[1] = offset;
     block[2] = size;
     block[3] = flags;
     block[4] = room;
+    block[5] = named ? 1 : 0;
     if (filled.has(into)) {
       addon.recvmsg();
     } else {

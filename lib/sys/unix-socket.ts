@@ -366,7 +366,7 @@ function receive(syscall: string, fd: number, most: number, flags: number, room:
   int(fd, 'fd');
   size(most, 'size');
   int(flags, 'flags');
-  const length = native.recvmsg(fd, slab.memory, slab.used, most, flags, room);
+  const length = native.recvmsg(fd, slab.memory, slab.used, most, flags, room, true);
   if (length < 0) throw new IpcError(length, syscall);
   return Math.min(length, most);
 }
