@@ -32,9 +32,10 @@ export type {
 } from './sysv-msg.options.js';
 export type { SysvMessageQueueInfo, SysvMessageQueueLimits, SysvMessageQueueStat } from './sysv-msg.table.js';
 export type { SocketAddress } from './sys/unix-socket.address.js';
+export type { UnixAttachment } from './unix-socket.attachment.js';
 export type { UnixConnectOptions } from './unix-socket.connect.js';
 export { UnixDatagramSocket, type UnixDatagramSendOptions } from './unix-socket.datagram.js';
-export type { UnixAttachment, UnixMessage } from './unix-socket.message.js';
+export type { UnixMessage } from './unix-socket.message.js';
 export type {
   UnixBindOptions,
   UnixConnectionOptions,

@@ -86,6 +86,8 @@ export class PipeWriter<T = Buffer> extends PipeEnd {
     const writing = this.#writing(data);
     if (this.isHalfWritten) return 0;
     writing.attempt();
+    // The rest is the caller's to write.
+    this.#flow.half(writing, false);
     return writing.written;
   }
 

@@ -2,7 +2,7 @@
 import { object, timeout as timeLimit } from './internal/arguments.js';
 import { errno } from './internal/errors.js';
 import { waitOnThread } from './internal/wait-threads.js';
-import { promise, waitOptions, Waits, type WaitOptions } from './internal/waiting.js';
+import { promise, soon, waitOptions, Waits, type WaitOptions } from './internal/waiting.js';
 import { native as descriptor } from './native/descriptor.js';
 import { native } from './native/unix-socket.js';
 import { addressBytes, addressText, type SocketAddress } from './sys/unix-socket.address.js';
@@ -80,7 +80,7 @@ export class Connecting<S> {
 
   #start(opened: Opened, waiting: WaitOptions): S | Promise<S> {
     const started = native.connectLater(opened.fd, this.#to);
-    if (started >= 0) return this.#finish(started, opened);
+    if (started >= 0) return soon(this.#finish(started, opened));
     const ending = {
       syscall: 'connect',
       settle: (result: number) => this.#finish(result, opened),

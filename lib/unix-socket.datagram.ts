@@ -6,7 +6,8 @@ import { addressBytes, addressText, type SocketAddress } from './sys/unix-socket
 import type { UnixConnectOptions } from './unix-socket.connect.js';
 import { Destination } from './unix-socket.destination.js';
 import { explainConnect } from './unix-socket.errors.js';
-import { Sending, UnixMessageSocket, type Payload } from './unix-socket.message.js';
+import { UnixMessageSocket, type Payload } from './unix-socket.message.js';
+import { Sending, type To } from './unix-socket.sending.js';
 import {
   alongWith,
   binding,
@@ -30,14 +31,8 @@ export interface UnixDatagramSendOptions extends UnixSendOptions {
   to?: SocketAddress | undefined;
 }
 
-/** An address to send to, as the kernel takes it. */
-interface To {
-  address: Uint8Array;
-  text: string | undefined;
-}
-
 /**
- * A datagram socket: messages without a connection, each whole, in order, and never lost; a receiver that is slow makes the
+ * A datagram socket: messages without a connection, each whole, in order, and none dropped: a receiver that is slow makes the
  * sender wait. Its address is a path, or an abstract name that begins with '\0'.
  *
  * Each method that can wait has three variants: `receiveSync()` blocks the thread, `tryReceive()` never waits, `receive()` gives
@@ -49,11 +44,14 @@ interface To {
  * @see https://man7.org/linux/man-pages/man7/unix.7.html
  */
 export class UnixDatagramSocket<T = Buffer> extends UnixMessageSocket<T, never> {
+  /** @internal */
+  readonly wasConnected: boolean;
   /** Receivers that promises wait for, by their address. */
   readonly #destinations = new Map<string, Destination>();
 
   private constructor(opened: Opened, settings: Settings<T>) {
     super(opened, 'UnixDatagramSocket', settings);
+    this.wasConnected = peerAddress(opened.fd) !== undefined;
   }
 
   /**
@@ -106,7 +104,7 @@ export class UnixDatagramSocket<T = Buffer> extends UnixMessageSocket<T, never> 
     });
   }
 
-  /** socket(2): a socket without an address, which sends with `to`, and nobody can send to. Never waits. */
+  /** socket(2): a socket without an address, which sends with `to`. Nobody can send to it unless `credentials: true` gives it one. Never waits. */
   static create(options?: Plain): UnixDatagramSocket;
   static create(options: Text): UnixDatagramSocket<string>;
   static create<T = unknown>(options: Json<T>): UnixDatagramSocket<T>;
@@ -225,8 +223,10 @@ export class UnixDatagramSocket<T = Buffer> extends UnixMessageSocket<T, never> 
   }
 
   #sendingTo(to: To, data: T | Payload<T>, options: UnixSendOptions | undefined): Sending {
+    const message = this.encode(data);
     const along = alongWith(options);
-    return new Sending(this.fd, this.encode(data), along, to);
+    this.descriptor.checkOpen();
+    return new Sending(this, message, along, to);
   }
 
   #sendTo(to: To, sending: Sending, waiting: WaitOptions): void | Promise<void> {

@@ -7,7 +7,7 @@ import { native as descriptor } from './native/descriptor.js';
 import { native } from './native/unix-socket.js';
 import { explainConnect } from './unix-socket.errors.js';
 
-const { AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM } = native.constants;
+const { AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOL_SOCKET, SO_SNDBUF } = native.constants;
 const { pollOne } = descriptor;
 const EPERM = errno('EPERM');
 
@@ -71,11 +71,21 @@ export class Destination {
    * Undefined where there is room by now.
    */
   obstacle(tried: number): number | undefined {
-    if (pollOne(this.#sender.fd, POLLOUT, 0) === 0) return this.#sender.fd;
-    // The kernel looks at the receiver for this, and from now on tells of a change.
+    // While the receiver is full nothing else matters. The kernel looks at it for this, and from now on tells of a change.
     if (pollOne(this.#probe.fd, POLLOUT, 0) === 0) return this.#probe.fd;
+    if (this.#isBufferFull()) return this.#sender.fd;
     if (tried > 0) this.#connect();
     return undefined;
+  }
+
+  /**
+   * poll(2) does not tell: to it a buffer of which a quarter is used has no room, and messages that another receiver has not
+   * taken use it for as long as that one likes; nor has a socket whose own peer is full.
+   */
+  #isBufferFull(): boolean {
+    const used = native.siocoutq(this.#sender.fd);
+    const size = native.option(this.#sender.fd, SOL_SOCKET, SO_SNDBUF);
+    return used >= 0 && size.result >= 0 && used >= size.value;
   }
 
   /** Makes an attempt where a promise waits. Undefined where it has to wait on, and will be made again. */

@@ -51,6 +51,8 @@ function sendReason(
       return descriptors > 0
         ? 'one of the descriptors to be sent is not open, or the socket is not'
         : commonReason(result, fd);
+    case errno('EMFILE'):
+      return 'this process has as many descriptors open as it may (RLIMIT_NOFILE), and a promise that waits needs copies of those it is to send';
     case errno('ETOOMANYREFS'):
       return 'too many descriptors of this user are on their way in sockets, more than RLIMIT_NOFILE; they have to be received first';
     case errno('EPERM'):
@@ -93,7 +95,7 @@ function addressReason(result: number, path: string | undefined): string | undef
 }
 
 function nobodyThere(path: string | undefined): string {
-  if (path === undefined) return 'the other side has closed its socket';
+  if (path === undefined) return 'the other side has closed its socket; connect one anew';
   if (path.startsWith('\0')) return 'nobody has a socket of this name, or it does not listen';
   return 'nobody listens at this path: what is there is no socket, or was left behind by a program that has ended';
 }

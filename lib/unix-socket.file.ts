@@ -1,6 +1,14 @@
 // Socket files: how a socket gets its address, and who takes the file away.
 import { createHash, randomUUID } from 'node:crypto';
-import { linkSync, lstatSync, renameSync, statSync, unlinkSync, type BigIntStats } from 'node:fs';
+import {
+  linkSync,
+  lstatSync,
+  readlinkSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  type BigIntStats,
+} from 'node:fs';
 import { errno, IpcError } from './internal/errors.js';
 import { native as descriptor } from './native/descriptor.js';
 import { native } from './native/unix-socket.js';
@@ -9,7 +17,9 @@ import type { Binding } from './unix-socket.options.js';
 
 const { AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM } = native.constants;
 const EADDRINUSE = errno('EADDRINUSE');
+const EACCES = errno('EACCES');
 const ECONNREFUSED = errno('ECONNREFUSED');
+const ENOENT = errno('ENOENT');
 const NUL = 0;
 const SLASH = '/'.charCodeAt(0);
 
@@ -80,15 +90,23 @@ export function bindTo(fd: number, binding: Binding): SocketFile | undefined {
     return undefined;
   }
   let result = native.bind(fd, address, binding.mode);
-  const path = absolute(address);
-  if (result === EADDRINUSE && binding.replaceStale) result = replace(fd, binding, path);
+  if (result === EADDRINUSE && binding.replaceStale) result = replace(fd, binding, absolute(address));
   if (result < 0) throw explainBind(result, text);
-  return new SocketFile(path, binding.unlinkOnClose);
+  return new SocketFile(absolute(address), binding.unlinkOnClose);
 }
 
 function absolute(path: Uint8Array): Buffer {
   if (path[0] === SLASH) return Buffer.from(path);
-  return Buffer.concat([Buffer.from(`${process.cwd()}/`), path]);
+  return Buffer.concat([workingDirectory(), Buffer.from('/'), path]);
+}
+
+function workingDirectory(): Buffer {
+  try {
+    // Its name may not be UTF-8.
+    return readlinkSync('/proc/self/cwd', { encoding: 'buffer' });
+  } catch {
+    return Buffer.from(process.cwd());
+  }
 }
 
 /**
@@ -118,19 +136,33 @@ function checkStale(address: Uint8Array, text: string | undefined, path: Buffer)
       'what is at this path is no socket, and replaceStale replaces nothing else',
     );
   }
-  if (!isStale(address)) {
+  const tried = tryConnect(address);
+  if (tried === ENOENT) return;
+  if (tried === EACCES) {
+    throw explainBind(
+      EADDRINUSE,
+      text,
+      'whether somebody has the socket at this path open can be told only with the right to write to it',
+    );
+  }
+  if (tried !== ECONNREFUSED) {
     throw explainBind(EADDRINUSE, text, 'another socket has this path, and is open');
   }
   const aside = Buffer.concat([path, Buffer.from(`.${randomUUID()}`)]);
   try {
     renameSync(path, aside);
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).errno === ENOENT) return;
     throw fromNode(error, 'rename', path.toString());
   }
   const moved = identityOf(aside);
   if (moved !== undefined && !isSame(before, moved)) {
-    // Somebody has replaced it since: it gets its path back.
-    linkSync(aside, path);
+    // Somebody has replaced it since: it gets its path back, unless yet another has taken that by now.
+    try {
+      linkSync(aside, path);
+    } catch {
+      // That one is open, or will be replaced by the next who wants it.
+    }
     unlinkSync(aside);
     throw explainBind(EADDRINUSE, text, 'another socket has just taken this path');
   }
@@ -146,14 +178,14 @@ function statsOf(path: Buffer): BigIntStats | undefined {
 }
 
 /**
- * Whether nobody has the socket open. A datagram socket that connects does nothing to the other side: to one of another type
+ * ECONNREFUSED where nobody has the socket open. A datagram socket that connects does nothing to the other side: to one of another type
  * it fails, and that shows that there is one.
  */
-function isStale(address: Uint8Array): boolean {
+function tryConnect(address: Uint8Array): number {
   const probe = native.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (probe < 0) throw new IpcError(probe, 'socket');
   try {
-    return native.connect(probe, address) === ECONNREFUSED;
+    return native.connect(probe, address);
   } finally {
     descriptor.close(probe);
   }

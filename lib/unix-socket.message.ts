@@ -1,44 +1,36 @@
 // What datagram sockets and sockets of packets share: messages, each whole.
-import { bytes, notBytes, size, timeout as timeLimit, type Bytes } from './internal/arguments.js';
+import { bytes, size, timeout as timeLimit, type Bytes } from './internal/arguments.js';
 import { Batches } from './internal/batch.js';
 import { decode, encode } from './internal/codec.js';
-import { endPart, POLLIN, POLLOUT, unlessAgain, type Operation } from './internal/descriptor.js';
+import { endPart, POLLIN, unlessAgain, type Operation } from './internal/descriptor.js';
 import { errno } from './internal/errors.js';
-import { Iteration, END } from './internal/iteration.js';
-import { madeHere } from './internal/runtime-descriptors.js';
+import { END, Iteration } from './internal/iteration.js';
 import { slab } from './internal/slab.js';
 import { promise, waitOptions, type WaitOptions } from './internal/waiting.js';
-import { NOT_BYTES } from './native/core.js';
-import { native as descriptor } from './native/descriptor.js';
-import { attached, MOST_DESCRIPTORS, native } from './native/unix-socket.js';
+import { ALONG, attached, native } from './native/unix-socket.js';
 import type { SocketAddress } from './sys/unix-socket.address.js';
-import { cut, explainReceive, explainSend, tooLong } from './unix-socket.errors.js';
+import {
+  lacksDescriptors,
+  roomFor,
+  takeData,
+  takeDescriptors,
+  type UnixAttachment,
+} from './unix-socket.attachment.js';
+import { cut, explainReceive, tooLong } from './unix-socket.errors.js';
 import {
   alongWith,
   receiveLimits,
-  type Along,
   type Limits,
   type Settings,
-  type UnixCredentials,
   type UnixReceiveOptions,
   type UnixSendOptions,
 } from './unix-socket.options.js';
+import { Sending } from './unix-socket.sending.js';
 import { UnixSocket, type Opened } from './unix-socket.socket.js';
 
-const { F_DUPFD_CLOEXEC } = descriptor.constants;
-const { MSG_CTRUNC, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, MSG_TRUNC } = native.constants;
+const { MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC } = native.constants;
 const ECONNRESET = errno('ECONNRESET');
 const NO_MEMORY = Buffer.alloc(0);
-
-/** What comes along with data. */
-export interface UnixAttachment {
-  /** Descriptors that came along, close-on-exec: the receiver's to close. Only with `descriptors: true`. */
-  descriptors: number[];
-  /** Descriptors came along that are not here: without `descriptors: true`, or because this process can have no more. */
-  descriptorsTruncated: boolean;
-  /** The sender's, as the kernel has checked them. Only with `credentials: true`. */
-  credentials: UnixCredentials | undefined;
-}
 
 export interface UnixMessage<T = Buffer> extends UnixAttachment {
   data: T;
@@ -50,109 +42,6 @@ export interface UnixMessage<T = Buffer> extends UnixAttachment {
 
 /** Without a codec, data may be sent in any form that holds bytes. */
 export type Payload<T> = Buffer extends T ? Bytes : never;
-
-/** The descriptors that came along with what was received last. They belong to this process by now. */
-export function takeDescriptors(): number[] {
-  const { descriptors } = attached;
-  for (const fd of descriptors) madeHere(fd);
-  return descriptors;
-}
-
-/** Whether some did not. */
-export function lacksDescriptors(): boolean {
-  return (attached.flags & MSG_CTRUNC) !== 0;
-}
-
-/** Room for what may come along, for native.recvmsg(). */
-export function roomFor({ descriptors }: { descriptors: boolean }): number {
-  return descriptors ? MOST_DESCRIPTORS : 0;
-}
-
-/** The bytes of what was received last. Where there is no memory for them, nothing that came along is left open. */
-export function takeData(length: number, descriptors: readonly number[]): Buffer {
-  try {
-    return slab.take(length);
-  } catch (error) {
-    for (const fd of descriptors) descriptor.close(fd);
-    throw error;
-  }
-}
-
-/** A message on its way out. */
-export class Sending implements Operation<true, undefined> {
-  readonly syscall: string;
-  readonly direction = POLLOUT;
-  readonly #fd: number;
-  readonly #to: { address: Uint8Array; text: string | undefined } | undefined;
-  readonly #along: Along;
-  readonly #isPlain: boolean;
-  #data: Uint8Array;
-  #descriptors: number[];
-
-  constructor(
-    fd: number,
-    data: Uint8Array,
-    along: Along,
-    to?: { address: Uint8Array; text: string | undefined },
-  ) {
-    this.#fd = fd;
-    this.#data = data;
-    this.#to = to;
-    this.#along = along;
-    this.#descriptors = along.descriptors;
-    this.#isPlain = along.descriptors.length === 0 && along.credentials === undefined;
-    if (this.#isPlain) this.syscall = to === undefined ? 'send' : 'sendto';
-    else this.syscall = 'sendmsg';
-  }
-
-  attempt(): true | undefined {
-    const result = this.#send(MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (result === NOT_BYTES) throw notBytes(this.#data, 'data');
-    return unlessAgain(result, (failed) => this.explain(failed)) === undefined ? undefined : true;
-  }
-
-  #send(flags: number): number {
-    const address = this.#to?.address;
-    if (!this.#isPlain) {
-      const { credentials } = this.#along;
-      return native.sendmsg(this.#fd, this.#data, flags, address, this.#descriptors, credentials);
-    }
-    if (address === undefined) return native.send(this.#fd, this.#data, flags);
-    return native.sendto(this.#fd, this.#data, flags, address);
-  }
-
-  settle(): undefined {
-    return undefined;
-  }
-
-  explain(result: number): Error {
-    return explainSend(result, {
-      fd: this.#fd,
-      syscall: this.syscall,
-      path: this.#to?.text,
-      length: this.#data.length,
-      descriptors: this.#along.descriptors.length,
-      claims: this.#along.credentials !== undefined,
-    });
-  }
-
-  /**
-   * Where a promise waits: data and descriptors are the caller's again, to change and to close. Until it has ended the message
-   * has copies of them.
-   */
-  ownUntil(ended: Promise<void>): Promise<void> {
-    this.#data = Buffer.from(this.#data);
-    if (this.#descriptors.length === 0) return ended;
-    const copies = copiesOf(this.#descriptors);
-    this.#descriptors = copies;
-    return ended.finally(() => copies.forEach((fd) => descriptor.close(fd)));
-  }
-}
-
-/** Copies of descriptors. One that can't be copied stays what it is, and sending it will tell why. */
-export function copiesOf(descriptors: readonly number[]): number[] {
-  return descriptors.map((fd) => descriptor.fcntl(fd, F_DUPFD_CLOEXEC, 0));
-}
 
 /** A socket of messages. `End` is what receiving gives where no more can come: nothing (never), or null. */
 export abstract class UnixMessageSocket<T, End extends null>
@@ -256,6 +145,9 @@ export abstract class UnixMessageSocket<T, End extends null>
     return this.messages();
   }
 
+  /** @internal */
+  abstract readonly wasConnected: boolean;
+
   /** Whether it is a connection. */
   protected abstract readonly hasEnd: boolean;
 
@@ -277,8 +169,11 @@ export abstract class UnixMessageSocket<T, End extends null>
 
   /** What is to be sent, to where the socket is connected. */
   protected sending(data: T | Payload<T>, options: UnixSendOptions | undefined): Sending {
+    // Descriptors last, whose numbers may mean others after code of the caller's.
+    const message = this.encode(data);
     const along = alongWith(options);
-    return new Sending(this.fd, this.encode(data), along);
+    this.descriptor.checkOpen();
+    return new Sending(this, message, along);
   }
 
   protected sendNow(sending: Sending, options: { timeout?: number | undefined } | undefined): void {
@@ -342,17 +237,18 @@ export abstract class UnixMessageSocket<T, End extends null>
     this.prepare();
     if (keep && !this.#fits(most)) return undefined;
     const room = roomFor(this.settings);
-    const named = !this.hasEnd;
-    let result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room, named);
+    const kind = this.hasEnd ? ALONG.STAMP : ALONG.ADDRESS;
+    const along = this.settings.givesCredentials ? kind | ALONG.CREDENTIALS : kind;
+    let result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room, along);
     if (result === ECONNRESET && this.hasEnd) {
       this.#wasReset = true;
-      result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room, named);
+      result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room, along);
     }
     if (result < 0)
       return unlessAgain(result, (failed) => explainReceive(failed, 'recvmsg', this.fd)) as undefined;
     if (result === 0 && this.isEnd()) return this.#end();
     const { credentials } = attached;
-    const address = named ? attached.address : '';
+    const address = this.hasEnd ? '' : attached.address;
     const descriptors = takeDescriptors();
     const message: UnixMessage = {
       data: takeData(Math.min(result, most), descriptors),

@@ -1,5 +1,4 @@
 // What Unix sockets may be given, and how it is checked.
-import { readFileSync } from 'node:fs';
 import { Server, Socket } from 'node:net';
 import { types } from 'node:util';
 import { boolean, int, object, size } from './internal/arguments.js';
@@ -68,6 +67,8 @@ export interface ConnectionSettings {
   spin: number;
   descriptors: boolean;
   credentials: boolean;
+  /** Whether the kernel gives them, asked for here or by somebody else. */
+  givesCredentials: boolean;
   sendBuffer: number | undefined;
   receiveBuffer: number | undefined;
 }
@@ -89,6 +90,7 @@ export function connectionSettings(options: UnixConnectionOptions | undefined): 
     spin: size(spin, 'options.spin'),
     descriptors: boolean(descriptors, 'options.descriptors'),
     credentials: boolean(credentials, 'options.credentials'),
+    givesCredentials: credentials,
     sendBuffer: sendBuffer === undefined ? undefined : positiveInt(sendBuffer, 'options.sendBuffer'),
     receiveBuffer:
       receiveBuffer === undefined ? undefined : positiveInt(receiveBuffer, 'options.receiveBuffer'),
@@ -135,7 +137,7 @@ export interface Limits {
 let unlimited: Limits | undefined;
 
 export function receiveLimits(options: UnixReceiveOptions | undefined): Limits {
-  unlimited ??= { most: longestMessage(), keep: false, truncate: false };
+  unlimited ??= { most: LONGEST_MESSAGE, keep: false, truncate: false };
   if (options === undefined) return unlimited;
   const { maxBytes, truncate = false } = object(options, 'options') as UnixReceiveOptions;
   boolean(truncate, 'options.truncate');
@@ -146,18 +148,11 @@ export function receiveLimits(options: UnixReceiveOptions | undefined): Limits {
   return unlimited;
 }
 
-const MEBIBYTE = 2 ** 20;
-
-/** No sender without CAP_NET_ADMIN can have a larger send buffer, in which the whole message must fit. */
-function longestMessage(): number {
-  let most = 0;
-  try {
-    most = 2 * Number(readFileSync('/proc/sys/net/core/wmem_max', 'latin1'));
-  } catch {
-    // Not every container shows it.
-  }
-  return Math.min(Math.max(most, MEBIBYTE), 16 * MEBIBYTE);
-}
+/**
+ * The kernel makes no longer message where pages have 4 KiB, whatever the send buffers. Not what sysctl net.core.wmem_max
+ * says here: containers do not show it, and what is too long is lost.
+ */
+const LONGEST_MESSAGE = 16 * 2 ** 20;
 
 /** What goes along with data. */
 export interface Along {
@@ -171,10 +166,11 @@ export function alongWith(options: UnixSendOptions | undefined): Along {
   if (options === undefined) return NOTHING;
   const { descriptors, credentials } = object(options, 'options') as UnixSendOptions;
   if (descriptors === undefined && credentials === undefined) return NOTHING;
+  const claimed =
+    credentials === undefined ? undefined : credentialsToSend(credentials, 'options.credentials');
   return {
     descriptors: descriptors === undefined ? [] : descriptorNumbers(descriptors),
-    credentials:
-      credentials === undefined ? undefined : credentialsToSend(credentials, 'options.credentials'),
+    credentials: claimed,
   };
 }
 

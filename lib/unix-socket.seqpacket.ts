@@ -1,6 +1,7 @@
 import { promise, waitOptions, type WaitOptions } from './internal/waiting.js';
 import type { Codec } from './internal/codec.js';
 import { errno, IpcError } from './internal/errors.js';
+import { native as descriptor } from './native/descriptor.js';
 import { attached, native } from './native/unix-socket.js';
 import type { SocketAddress } from './sys/unix-socket.address.js';
 import { Connecting, type UnixConnectOptions } from './unix-socket.connect.js';
@@ -15,6 +16,7 @@ import {
 import { adopt, newPair, peerAddress, peerCredentials, type Opened } from './unix-socket.socket.js';
 
 const { SOCK_SEQPACKET, SOL_SOCKET, SO_TIMESTAMP, SHUT_WR } = native.constants;
+const { POLLRDHUP } = descriptor.constants;
 const ENOTCONN = errno('ENOTCONN');
 
 type Plain = UnixSocketOptions<Buffer> & { codec?: undefined };
@@ -37,6 +39,8 @@ type Timed = UnixConnectOptions & { timeout?: number | undefined };
  * @see https://man7.org/linux/man-pages/man7/unix.7.html
  */
 export class UnixSeqpacketSocket<T = Buffer> extends UnixMessageSocket<T, null> {
+  /** @internal */
+  readonly wasConnected = false;
   protected readonly hasEnd = true;
   #marksMessages = false;
 
@@ -164,7 +168,7 @@ export class UnixSeqpacketSocket<T = Buffer> extends UnixMessageSocket<T, null> 
    * sendmsg(2): sends a message. Blocks the thread while there is no room, at most `timeout` milliseconds.
    *
    * @throws IpcError EINTR (a signal handler ran), EMSGSIZE (over the send buffer), ENOBUFS, EPIPE (the other side is gone),
-   *   ETIMEDOUT; EBADF, EINVAL (more than 253), ETOOMANYREFS of descriptors, EPERM, ESRCH of credentials
+   *   ECONNRESET, ETIMEDOUT; EBADF, EINVAL (more than 253), ETOOMANYREFS of descriptors, EPERM, ESRCH of credentials
    */
   sendSync(data: T | Payload<T>, options?: UnixSendOptions & { timeout?: number | undefined }): void {
     this.sendNow(this.sending(data, options), options);
@@ -215,7 +219,11 @@ export class UnixSeqpacketSocket<T = Buffer> extends UnixMessageSocket<T, null> 
   }
 
   protected isEnd(): boolean {
-    return !attached.isMessage;
+    if (attached.isMessage) return false;
+    // Somebody who shares the socket may have taken the mark away. Before the other side has ended it, it was a message.
+    const isOver = (descriptor.pollOne(this.fd, POLLRDHUP, 0) & POLLRDHUP) !== 0;
+    this.#marksMessages = isOver;
+    return isOver;
   }
 }
 

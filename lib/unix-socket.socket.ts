@@ -104,8 +104,9 @@ export abstract class UnixSocket implements Disposable {
   /** Closes the socket, and removes the socket file that it has made. Promises that wait reject with ECANCELED; iterations end. */
   close(): void {
     if (this.closed) return;
-    this.descriptor.close();
+    // While the socket is open nobody takes its file for one that was left behind, and puts another in its place.
     if (this.#file?.unlinkOnClose === true) this.#file.unlinkIfOwn();
+    this.descriptor.close();
   }
 
   [Symbol.dispose](): void {
@@ -187,9 +188,10 @@ export function orClose<R>({ fd, file }: Opened, use: () => R): R {
 
 /** Gives up a socket that no object has yet. */
 export function abandon({ fd, file }: Opened): void {
+  // The file first: see close().
+  file?.unlinkIfOwn();
   descriptor.close(fd);
   forget(fd);
-  file?.unlinkIfOwn();
 }
 
 export function applySettings(
@@ -226,5 +228,6 @@ export function adopt(
   const is = option(SO_DOMAIN) === AF_UNIX && option(SO_TYPE) === type;
   if (!is || (option(SO_ACCEPTCONN) === 1) !== isListening) throw invalidValue('fd', `must be ${what}`);
   applySettings(number, settings);
+  settings.givesCredentials = option(SO_PASSCRED) === 1;
   return { fd: number, file: undefined };
 }

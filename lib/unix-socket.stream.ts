@@ -5,20 +5,20 @@ import { errno, invalidState, invalidValue, IpcError } from './internal/errors.j
 import { END, Iteration } from './internal/iteration.js';
 import { promise, waitOptions, type WaitOptions } from './internal/waiting.js';
 import { Outflow, Writing } from './internal/writing.js';
-import { native as descriptor } from './native/descriptor.js';
 import { slab } from './internal/slab.js';
-import { attached, native } from './native/unix-socket.js';
+import { ALONG, attached, native } from './native/unix-socket.js';
 import type { SocketAddress } from './sys/unix-socket.address.js';
 import { Connecting, type UnixConnectOptions } from './unix-socket.connect.js';
 import { explainReceive, explainSend } from './unix-socket.errors.js';
 import {
+  closeAll,
   copiesOf,
   lacksDescriptors,
   roomFor,
   takeData,
   takeDescriptors,
   type UnixAttachment,
-} from './unix-socket.message.js';
+} from './unix-socket.attachment.js';
 import {
   alongWith,
   connectionSettings,
@@ -56,7 +56,7 @@ type Timed = UnixConnectOptions & { timeout?: number | undefined };
 
 /** A Writing that has descriptors to send along with its first byte. */
 class StreamWriting extends Writing {
-  readonly along: { descriptors: number[] };
+  readonly along: { descriptors: readonly number[]; error: number };
 
   constructor(
     flow: Outflow,
@@ -64,13 +64,14 @@ class StreamWriting extends Writing {
     data: Uint8Array,
     { descriptors, credentials }: ReturnType<typeof alongWith>,
   ) {
-    const along = { descriptors };
+    const along: { descriptors: readonly number[]; error: number } = { descriptors, error: 0 };
     const count = descriptors.length;
     const claims = credentials !== undefined;
     let isFirst = count > 0 || claims;
     const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
     const write = (rest: Uint8Array): number => {
       if (!isFirst) return native.send(fd, rest, flags);
+      if (along.error < 0) return along.error;
       const result = native.sendmsg(fd, rest, flags, undefined, along.descriptors, credentials);
       if (result > 0) isFirst = false;
       return result;
@@ -95,8 +96,9 @@ class StreamWriting extends Writing {
     this.own();
     if (this.along.descriptors.length === 0 || this.written > 0) return ended;
     const copies = copiesOf(this.along.descriptors);
-    this.along.descriptors = copies;
-    return ended.finally(() => copies.forEach((fd) => descriptor.close(fd)));
+    this.along.descriptors = copies.descriptors;
+    this.along.error = copies.error;
+    return ended.finally(() => closeAll(copies.descriptors));
   }
 }
 
@@ -230,6 +232,8 @@ export class UnixStream extends UnixSocket implements AsyncIterable<UnixChunk> {
     const writing = this.#writing(data, options);
     if (this.#flow.isHalfWritten) return 0;
     writing.attempt();
+    // The rest is the caller's to send.
+    this.#flow.half(writing, false);
     return writing.written;
   }
 
@@ -363,10 +367,11 @@ export class UnixStream extends UnixSocket implements AsyncIterable<UnixChunk> {
 
   #take(most: number): UnixChunk | null | undefined {
     const room = roomFor(this.#settings);
-    let result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room, false);
+    const along = this.#settings.givesCredentials ? ALONG.CREDENTIALS : 0;
+    let result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room, along);
     if (result === ECONNRESET) {
       this.#wasReset = true;
-      result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room, false);
+      result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room, along);
     }
     const length = unlessAgain(result, (failed) => explainReceive(failed, 'recvmsg', this.fd));
     if (length === undefined) return undefined;

@@ -3,6 +3,8 @@
 #include "unix-socket.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -79,6 +81,20 @@ void Attachment::WriteSender(SocketName* name) {
 
 namespace {
 
+int ConnectTo(int fd, const SocketName& name) {
+  return connect(fd, name.address(), name.size()) == 0 ? 0 : -errno;
+}
+
+// What became of an interrupted connect of a socket that nobody else has. Each accept(2) wakes one of those who wait,
+// perhaps this one, in the same moment as the signal: without another try the room would stay empty, and the next one
+// asleep. -EINTR where there is none.
+int AfterInterruption(int fd, const SocketName& name) {
+  fcntl(fd, F_SETFL, O_NONBLOCK);
+  int result = ConnectTo(fd, name);
+  fcntl(fd, F_SETFL, 0);
+  return result == -EAGAIN ? -EINTR : result;
+}
+
 // connect(address; fd, ours): an address may be owned by one call alone. `ours`: nobody else has the socket yet, so that
 // its O_NONBLOCK can be set and taken away as the call needs it. Waits while the backlog is full.
 class Connect {
@@ -95,11 +111,13 @@ class Connect {
   LaneKey Key() const { return {kName, fd_, 0}; }
 
   ssize_t Attempt(Blocking blocking, Scratch*) const {
+    if (!ours_) return ConnectTo(fd_, name_);
     bool tries = blocking == Blocking::kNo;
-    if (ours_) fcntl(fd_, F_SETFL, tries ? O_NONBLOCK : 0);
-    if (connect(fd_, name_.address(), name_.size()) != 0) return -errno;
-    if (ours_ && tries) fcntl(fd_, F_SETFL, 0);
-    return 0;
+    fcntl(fd_, F_SETFL, tries ? O_NONBLOCK : 0);
+    ssize_t result = ConnectTo(fd_, name_);
+    if (result == -EINTR) return AfterInterruption(fd_, name_);
+    if (tries && result == 0) fcntl(fd_, F_SETFL, 0);
+    return result;
   }
 
   bool WouldBlock(ssize_t result) const { return result == -EAGAIN; }
@@ -126,7 +144,8 @@ int64_t ConnectWithin(Environment*, const FastArguments& arguments) {
       ToTimespec(milliseconds < 0 ? 1e12 : std::min(std::max(milliseconds, 1.0), 1e12));
   timeval time = {limit.tv_sec, limit.tv_nsec / 1000};
   if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time)) != 0) return -errno;
-  int result = connect(fd, name.address(), name.size()) == 0 ? 0 : -errno;
+  int result = ConnectTo(fd, name);
+  if (result == -EINTR) result = AfterInterruption(fd, name);
   time = {};
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time));
   return result == -EAGAIN ? -ETIMEDOUT : result;
@@ -230,6 +249,13 @@ Napi::Value Getpeercred(const Napi::CallbackInfo& info) {
   return Result(info.Env(), 0);
 }
 
+// siocoutq(fd): how many bytes of the send buffer are used.
+Napi::Value Siocoutq(const Napi::CallbackInfo& info) {
+  int used = 0;
+  int result = ioctl(ReadInt(info, 0), SIOCOUTQ, &used);
+  return Result(info.Env(), result == 0 ? used : -errno);
+}
+
 }  // namespace
 
 void InitUnixSocket(Napi::Env env, Napi::Object exports, Napi::Object constants,
@@ -247,6 +273,7 @@ void InitUnixSocket(Napi::Env env, Napi::Object exports, Napi::Object constants,
   exports["getsockopt"] = Napi::Function::New<Getsockopt>(env, "getsockopt", environment);
   exports["setsockopt"] = Napi::Function::New<Setsockopt>(env, "setsockopt");
   exports["getpeercred"] = Napi::Function::New<Getpeercred>(env, "getpeercred", environment);
+  exports["siocoutq"] = Napi::Function::New<Siocoutq>(env, "siocoutq");
   ExportFast(env, exports, "connectInterruptibly", ConnectInterruptibly, environment);
   Waitable<Connect>::Export(env, exports, environment);
   SetConstants(env, constants,

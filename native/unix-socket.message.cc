@@ -138,6 +138,11 @@ napi_value RecvFunction(napi_env env, napi_callback_info info) {
   return CallFast<View::kFilled>(env, info, ReceiveBytes);
 }
 
+// What is wanted along with a message, besides descriptors.
+constexpr int kAddress = 1;
+constexpr int kCredentials = 2;
+constexpr int kStamp = 4;
+
 // Control messages as they come: descriptors beyond what was asked for are closed, since nobody would.
 class Control {
  public:
@@ -190,8 +195,10 @@ class Control {
   int flags_ = 0;
 };
 
-// recvmsg(into; fd, offset, size, flags, room, named): as recv, with room for so many descriptors, and for credentials;
-// negative: for neither. `named`: with the sender's address. What came along is in the block.
+// recvmsg(into; fd, offset, size, flags, room, along): as recv, with room for so many descriptors, and for what the socket is
+// set to give along with a message. Where there is to be no descriptor, there is room for nothing else: some would be put
+// into what is left, and to close one of a file takes away the locks that this process has on it (fcntl_locking(2)). What
+// came along is in the block.
 int64_t ReceiveMessage(Environment* environment, const FastArguments& arguments) {
   Bytes into = arguments.bytes();
   size_t offset = std::min(arguments.Size(1), into.size);
@@ -207,7 +214,8 @@ int64_t ReceiveMessage(Environment* environment, const FastArguments& arguments)
   alignas(cmsghdr) char control[CMSG_SPACE(kDescriptorBytes) + CMSG_SPACE(sizeof(ucred)) +
                                 CMSG_SPACE(sizeof(timeval)) + CMSG_SPACE(sizeof(int))];
   SocketName name;
-  bool named = arguments.Int(5) != 0;
+  int wanted = arguments.Int(5);
+  bool named = (wanted & kAddress) != 0;
   msghdr message = {};
   if (named) {
     message.msg_name = name.address();
@@ -215,13 +223,11 @@ int64_t ReceiveMessage(Environment* environment, const FastArguments& arguments)
   }
   message.msg_iov = parts;
   message.msg_iovlen = direct ? 1 : 2;
-  bool plain = arguments.Double(4) < 0;
-  size_t room = plain ? 0 : std::min(arguments.Size(4), Attachment::kMostDescriptors);
-  if (!plain) {
-    message.msg_control = control;
-    message.msg_controllen = CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(sizeof(timeval));
-    if (room > 0) message.msg_controllen = sizeof(control);
-  }
+  size_t room = std::min(arguments.Size(4), Attachment::kMostDescriptors);
+  size_t used = (wanted & kCredentials) != 0 ? CMSG_SPACE(sizeof(ucred)) : 0;
+  if ((wanted & kStamp) != 0) used += CMSG_SPACE(sizeof(timeval));
+  message.msg_controllen = room > 0 ? sizeof(control) : used;
+  message.msg_control = message.msg_controllen > 0 ? control : nullptr;
   int flags = arguments.Int(3) | MSG_CMSG_CLOEXEC;
   ssize_t result = ReceiveWith(arguments.Int(0), &message, flags);
   if (result < 0) return -errno;

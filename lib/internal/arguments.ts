@@ -63,9 +63,12 @@ export function memory(value: unknown, name: string): Uint8Array {
   throw invalidType(name, 'a Buffer or another Uint8Array', value);
 }
 
-/** Payload on its way to the kernel. The addon sees whether its memory is there. */
+/** Payload on its way to the kernel. It may be copied before the addon sees whether its memory is there. */
 export function bytes(value: unknown, name: string): Uint8Array {
-  if (isUint8Array(value)) return value;
+  if (isUint8Array(value)) {
+    if (lengthOf(value) === 0 && isDetached(value)) throw notBytes(value, name);
+    return value;
+  }
   if (typeof value === 'string') return Buffer.from(value);
   throw invalidType(name, 'a Buffer, another Uint8Array or a string', value);
 }
@@ -89,6 +92,15 @@ export function lengthOf(view: Uint8Array): number {
 export function restOf(view: Uint8Array, start: number): Uint8Array {
   const { buffer, byteOffset } = intrinsic;
   return new Uint8Array(buffer.get.call(view), byteOffset.get.call(view) + start, lengthOf(view) - start);
+}
+
+function isDetached(view: Uint8Array): boolean {
+  try {
+    new Uint8Array(intrinsic.buffer.get.call(view));
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** Why the addon did not take a value that has passed memory() or bytes(). */

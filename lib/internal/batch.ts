@@ -32,14 +32,14 @@ export class Batches {
     return messages;
   }
 
-  // A call that fails ends the batch and fails again when it is made next; a message that can't be decoded has been taken,
-  // and its error waits for the next call.
+  // A call that fails ends the batch and fails again when it is made next. The error of what would not fail again waits for the
+  // next call: a message that can't be decoded has been taken, and the kernel tells of a reset connection once.
   #another<Message>(source: BatchSource<Message>): Message[] {
     try {
       const message = source.takeOne();
       return message === undefined ? [] : [message];
     } catch (error) {
-      if (!(error instanceof IpcError)) this.#postponed = { error };
+      if (!(error instanceof IpcError) || error.code === 'ECONNRESET') this.#postponed = { error };
       return [];
     }
   }

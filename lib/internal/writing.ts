@@ -3,7 +3,7 @@ import { type Descriptor, endPart, type Operation, POLLOUT, unlessAgain } from '
 import { IpcError } from './errors.js';
 import { native } from '../native/descriptor.js';
 import { NOT_BYTES } from '../native/core.js';
-import type { Waits } from './waiting.js';
+import { promise, type Waits } from './waiting.js';
 
 /** What goes out through one descriptor as a stream of bytes: each piece whole, before the next begins. */
 export class Outflow {
@@ -112,7 +112,7 @@ export class Room {
     const done = (): void => {
       this.#waiting = false;
     };
-    Promise.resolve(this.#descriptor.later(this.#operation, {}, 0, this.#waits)).then(() => {
+    promise(() => this.#descriptor.later(this.#operation, {}, 0, this.#waits)).then(() => {
       done();
       then();
     }, done);

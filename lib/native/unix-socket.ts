@@ -59,6 +59,8 @@ interface Addon {
   getsockopt: (fd: number, level: number, option: number) => number;
   setsockopt: (fd: number, level: number, option: number, value: number) => number;
   getpeercred: (fd: number) => number;
+  /** How many bytes of the send buffer are used. */
+  siocoutq: (fd: number) => number;
   connect: (address: Uint8Array) => void;
   connectLater: (address: Uint8Array) => void;
   connectInterruptibly: (address: Uint8Array) => void;
@@ -78,6 +80,9 @@ export interface ucred {
   uid: number;
   gid: number;
 }
+
+/** What recvmsg() is to give besides data and descriptors: the sender's address, credentials, the time that marks a message. */
+export const ALONG = { ADDRESS: 1, CREDENTIALS: 2, STAMP: 4 } as const;
 
 /** SCM_MAX_FD: the most descriptors that one message carries. */
 export const MOST_DESCRIPTORS = 253;
@@ -312,8 +317,8 @@ export const native = {
   },
 
   /**
-   * As recv(), with room for so many descriptors and for credentials, for neither where it is negative; `named`: with the sender's
-   * address. See attached.
+   * As recv(), with room for so many descriptors, and for what the socket is set to give along with a message
+   * (ALONG). See attached.
    */
   recvmsg(
     fd: number,
@@ -322,14 +327,14 @@ export const native = {
     size: number,
     flags: number,
     room: number,
-    named: boolean,
+    along: number,
   ): number {
     block[0] = fd;
     block[1] = offset;
     block[2] = size;
     block[3] = flags;
     block[4] = room;
-    block[5] = named ? 1 : 0;
+    block[5] = along;
     if (filled.has(into)) {
       addon.recvmsg();
     } else {

@@ -1,8 +1,8 @@
 // Addresses of Unix sockets, on their way to the kernel.
 import { types } from 'node:util';
 import { notBytes } from '../internal/arguments.js';
-import { fixedAddresses } from '../native/unix-socket.js';
 import { errno, invalidType, invalidValue, IpcError } from '../internal/errors.js';
+import { fixedAddresses } from '../native/unix-socket.js';
 
 /**
  * A path of up to 108 bytes; a name that begins with a NUL character, which is in the abstract namespace, of exactly this

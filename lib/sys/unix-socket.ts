@@ -5,7 +5,7 @@ import { isRuntimes, madeHere, runtimes } from '../internal/runtime-descriptors.
 import { slab } from '../internal/slab.js';
 import { filled, given, NOT_BYTES } from '../native/core.js';
 import { native as descriptor } from '../native/descriptor.js';
-import { attached, MOST_DESCRIPTORS, native, type ucred } from '../native/unix-socket.js';
+import { ALONG, attached, MOST_DESCRIPTORS, native, type ucred } from '../native/unix-socket.js';
 import { addressBytes, addressText, type SocketAddress } from './unix-socket.address.js';
 
 export type { SocketAddress, ucred };
@@ -316,7 +316,7 @@ function recvInto(fd: number, into: Uint8Array, flags: number): number {
  * @see https://man7.org/linux/man-pages/man2/recv.2.html
  */
 export function recvfrom(fd: number, size: number, flags = 0): { data: Buffer; address: SocketAddress } {
-  const length = receive('recvfrom', fd, size, flags, -1);
+  const length = receive('recvfrom', fd, size, flags, 0);
   return { address: attached.address, data: slab.take(length) };
 }
 
@@ -366,7 +366,8 @@ function receive(syscall: string, fd: number, most: number, flags: number, room:
   int(fd, 'fd');
   size(most, 'size');
   int(flags, 'flags');
-  const length = native.recvmsg(fd, slab.memory, slab.used, most, flags, room, true);
+  const along = room === 0 ? ALONG.ADDRESS : ALONG.ADDRESS | ALONG.CREDENTIALS | ALONG.STAMP;
+  const length = native.recvmsg(fd, slab.memory, slab.used, most, flags, room, along);
   if (length < 0) throw new IpcError(length, syscall);
   return Math.min(length, most);
 }
