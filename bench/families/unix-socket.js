@@ -298,7 +298,7 @@ function costOf({ wiring }) {
   return ({ name, measure, baseline }, size, cores) => {
     if (name.endsWith('-pair')) return 900 + size / 8;
     if (measure === 'rate') return (wiring === 'pair' ? 1200 : 4500) + size / 4;
-    if (baseline) return cores === 1 ? 21_000 + size : 110_000;
+    if (baseline) return cores === 1 ? (baseline === 'unix-dgram' ? 16_000 : 21_000) + size : 110_000;
     return cores === 1 ? 6000 + size / 4 : 70_000;
   };
 }

@@ -167,13 +167,7 @@ export class Descriptor {
       }
       if (result !== undefined) return soon(operation.settle(result));
     }
-    const call = {
-      syscall: operation.syscall,
-      attempt: () => operation.attempt(),
-      settle: (result: Result) => operation.settle(result),
-      timedOut: () => operation.explain(ETIMEDOUT),
-    };
-    return waitUntilReady(this.fd, direction, call, waits, options, operation.besides);
+    return waitUntilReady(this.fd, direction, operation, waits, options, operation.besides);
   }
 
   /** For what waits as a part of the object, such as an iteration; of another's too where it needs both. */

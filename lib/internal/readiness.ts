@@ -8,6 +8,7 @@ const { POLLIN, POLLOUT, POLLERR, POLLHUP, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_C
   native.constants;
 const ENOENT = errno('ENOENT');
 const ECANCELED = errno('ECANCELED');
+const ETIMEDOUT = errno('ETIMEDOUT');
 
 /** What a promise waits for: until its descriptor can be read (POLLIN), or written (POLLOUT). */
 export type Direction = number;
@@ -22,8 +23,8 @@ export interface ReadyCall<Result, T> {
   attempt(): Result | undefined;
   /** Makes the value of the promise. */
   settle(result: Result): T;
-  /** What a time limit rejects with. */
-  timedOut(): Error;
+  /** Makes the error of a call that ran out of time (ETIMEDOUT). */
+  explain(result: number): Error;
 }
 
 interface Watches {
@@ -87,7 +88,7 @@ class ReadyWait<Result, T> extends Wait<T> implements Standing {
   }
 
   protected timedOut(): Error {
-    return this.#call.timedOut();
+    return this.#call.explain(ETIMEDOUT);
   }
 }
 
