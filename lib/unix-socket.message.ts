@@ -7,6 +7,7 @@ import { errno } from './internal/errors.js';
 import { END, Iteration } from './internal/iteration.js';
 import { slab } from './internal/slab.js';
 import { promise, waitOptions, type WaitOptions } from './internal/waiting.js';
+import { BATCH_SLOT, block, detail, ROW, ROWS } from './native/core.js';
 import { ALONG, attached, native } from './native/unix-socket.js';
 import type { SocketAddress } from './sys/unix-socket.address.js';
 import {
@@ -31,6 +32,8 @@ import { UnixSocket, type Opened } from './unix-socket.socket.js';
 const { MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC } = native.constants;
 const ECONNRESET = errno('ECONNRESET');
 const NO_MEMORY = Buffer.alloc(0);
+/** Of native.recvmsgMany(). */
+const LAST_IS_SPECIAL = 1;
 
 export interface UnixMessage<T = Buffer> extends UnixAttachment {
   data: T;
@@ -210,7 +213,7 @@ export abstract class UnixMessageSocket<T, End extends null>
   #many(max: number, limits: Limits): Operation<Taken, UnixMessage<T>[]> {
     size(max, 'max', 1);
     const source = {
-      takeSome: () => [],
+      takeSome: (most: number) => (this.#isPlain(limits) ? (this.#takeSome(most) as UnixMessage<T>[]) : []),
       takeOne: () => {
         // The codec is the caller's code, and may have closed the socket.
         const taken = this.closed ? undefined : this.#take(limits);
@@ -237,15 +240,25 @@ export abstract class UnixMessageSocket<T, End extends null>
     this.prepare();
     if (keep && !this.#fits(most)) return undefined;
     const room = roomFor(this.settings);
-    const kind = this.hasEnd ? ALONG.STAMP : ALONG.ADDRESS;
-    const along = this.settings.givesCredentials ? kind | ALONG.CREDENTIALS : kind;
-    let result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room, along);
+    let result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room, this.#along);
     if (result === ECONNRESET && this.hasEnd) {
       this.#wasReset = true;
-      result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room, along);
+      result = native.recvmsg(this.fd, slab.memory, slab.used, most, MSG_DONTWAIT, room, this.#along);
     }
-    if (result < 0)
+    if (result < 0) {
       return unlessAgain(result, (failed) => explainReceive(failed, 'recvmsg', this.fd)) as undefined;
+    }
+    return this.#received(result, most, truncate);
+  }
+
+  /** What is to be told of a message besides its data and descriptors. */
+  get #along(): number {
+    const kind = this.hasEnd ? ALONG.STAMP : ALONG.ADDRESS;
+    return this.settings.givesCredentials ? kind | ALONG.CREDENTIALS : kind;
+  }
+
+  /** The message that was received last. */
+  #received(result: number, most: number, truncate: boolean): Taken {
     if (result === 0 && this.isEnd()) return this.#end();
     const { credentials } = attached;
     const address = this.hasEnd ? '' : attached.address;
@@ -260,6 +273,49 @@ export abstract class UnixMessageSocket<T, End extends null>
     };
     if (message.truncated && !truncate) throw cut(message);
     return message;
+  }
+
+  /** Whether messages can be taken many at a time: as they are, and whole. */
+  #isPlain(limits: Limits): boolean {
+    return this.settings.codec === undefined && limits === receiveLimits(undefined) && !this.closed;
+  }
+
+  /** Takes at most `max` messages, perhaps none although there are some. */
+  #takeSome(max: number): UnixMessage[] {
+    const { most } = receiveLimits(undefined);
+    // The sender of all messages but the last.
+    const address = this.hasEnd ? '' : attached.address;
+    if (typeof address !== 'string') return [];
+    this.prepare();
+    const room = roomFor(this.settings);
+    const [memory, start, rows] = [slab.memory, slab.used, Math.min(max, ROWS)];
+    const count = native.recvmsgMany(this.fd, memory, start, most, MSG_DONTWAIT, room, this.#along, rows);
+    const behind = count < 0 ? count : (detail() as number);
+    if (behind === ECONNRESET && this.hasEnd) this.#wasReset = true;
+    const messages: UnixMessage[] = [];
+    for (let row = 0; row < count; row++) {
+      const at = BATCH_SLOT + row * ROW.SLOTS;
+      const [offset, size] = [block[at + ROW.OFFSET] as number, block[at + ROW.SIZE] as number];
+      slab.used = offset;
+      if (row < count - 1 || behind !== LAST_IS_SPECIAL) {
+        messages.push({
+          data: slab.take(size),
+          address,
+          descriptors: [],
+          descriptorsTruncated: false,
+          credentials: undefined,
+          truncated: false,
+        });
+        continue;
+      }
+      try {
+        const last = this.#received(size, most, false);
+        if (last !== END) messages.push(last);
+      } catch (error) {
+        this.#batches.postpone(error);
+      }
+    }
+    return messages;
   }
 
   #end(): typeof END {

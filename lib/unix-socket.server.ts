@@ -136,7 +136,7 @@ export abstract class UnixServer<Connection> extends UnixSocket implements Async
     // Each time, since somebody who shares the socket may have taken the flag away, and accept(2) itself can't be asked.
     const flags = descriptor.fcntl(this.fd, F_GETFL, 0);
     if (flags >= 0 && (flags & O_NONBLOCK) === 0) descriptor.fcntl(this.fd, F_SETFL, flags | O_NONBLOCK);
-    const result = native.accept(this.fd, SOCK_CLOEXEC);
+    const result = native.accept(this.fd, SOCK_CLOEXEC, true);
     return unlessAgain(result, (failed) => explainAccept(failed, this.fd));
   }
 }

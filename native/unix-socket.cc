@@ -191,9 +191,11 @@ Napi::Value Listen(const Napi::CallbackInfo& info) {
   return Result(info.Env(), listen(ReadInt(info, 0), ReadInt(info, 1)) == 0 ? 0 : -errno);
 }
 
-// accept(fd, flags): the descriptor of the connection, or -errno.
+// accept(fd, flags, owned): the descriptor of the connection, or -errno. `owned`: it is closed with the environment from
+// the first moment on, since a Worker may be ended before it could say so.
 Napi::Value Accept(const Napi::CallbackInfo& info) {
   int fd = accept4(ReadInt(info, 0), nullptr, nullptr, ReadInt(info, 1));
+  if (fd >= 0 && info[2].ToBoolean()) EnvironmentOf(info)->descriptors.insert(fd);
   return Result(info.Env(), fd >= 0 ? fd : -errno);
 }
 
@@ -264,7 +266,7 @@ void InitUnixSocket(Napi::Env env, Napi::Object exports, Napi::Object constants,
   exports["socketpair"] = Napi::Function::New<Socketpair>(env, "socketpair");
   exports["bind"] = Napi::Function::New<Bind>(env, "bind");
   exports["listen"] = Napi::Function::New<Listen>(env, "listen");
-  exports["accept"] = Napi::Function::New<Accept>(env, "accept");
+  exports["accept"] = Napi::Function::New<Accept>(env, "accept", environment);
   exports["getsockname"] =
       Napi::Function::New<GetName<GetSockName>>(env, "getsockname", environment);
   exports["getpeername"] =

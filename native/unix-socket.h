@@ -51,6 +51,13 @@ class Attachment {
     slots_[kIsMessage] = is_message ? 1 : 0;
   }
 
+  bool is_message() const { return slots_[kIsMessage] != 0; }
+  // Whether nothing came along, and nothing is lacking.
+  bool is_plain() const {
+    return (static_cast<int>(slots_[kFlags]) & (MSG_TRUNC | MSG_CTRUNC)) == 0 &&
+           slots_[kCount] == 0 && slots_[kHasCredentials] == 0;
+  }
+
   size_t descriptor_count() const { return static_cast<size_t>(slots_[kCount]); }
   void set_descriptor_count(size_t count) { slots_[kCount] = static_cast<double>(count); }
   int descriptor(size_t index) const { return static_cast<int>(slots_[kDescriptors + index]); }
@@ -68,6 +75,7 @@ class Attachment {
 
   // Where from, and how often that has changed.
   void WriteSender(SocketName* name);
+  double sender_changes() const { return slots_[kSenderChanges]; }
 
  private:
   static constexpr size_t kAddressSlots = sizeof(sockaddr_storage) / sizeof(double);

@@ -195,16 +195,30 @@ class Control {
   int flags_ = 0;
 };
 
-// recvmsg(into; fd, offset, size, flags, room, along): as recv, with room for so many descriptors, and for what the socket is
-// set to give along with a message. Where there is to be no descriptor, there is room for nothing else: some would be put
-// into what is left, and to close one of a file takes away the locks that this process has on it (fcntl_locking(2)). What
-// came along is in the block.
-int64_t ReceiveMessage(Environment* environment, const FastArguments& arguments) {
-  Bytes into = arguments.bytes();
-  size_t offset = std::min(arguments.Size(1), into.size);
-  into = {into.data + offset, into.size - offset};
-  size_t size = std::min(arguments.Size(2), kMost);
-  // What is longer than the rest of `into` goes on elsewhere, behind a gap for its beginning.
+// What a message is received with.
+struct Receiving {
+  int fd;
+  size_t size;
+  int flags;
+  // For so many descriptors. Where there is to be none, there is room for nothing that is not wanted: some would be put into
+  // what is left, and to close one of a file takes away the locks that this process has on it (fcntl_locking(2)).
+  size_t room;
+  int wanted;
+
+  explicit Receiving(const FastArguments& arguments)
+      : fd(arguments.Int(0)),
+        size(std::min(arguments.Size(2), kMost)),
+        flags(arguments.Int(3) | MSG_CMSG_CLOEXEC),
+        room(std::min(arguments.Size(4), Attachment::kMostDescriptors)),
+        wanted(arguments.Int(5)) {}
+};
+
+// Receives a message to `into`, or aside for takeReceived where it does not fit. What came along is in the block. The result may
+// be more than the size (MSG_TRUNC), and is -errno where the call failed.
+ssize_t ReceiveMessage(Environment* environment, Bytes into, const Receiving& receiving) {
+  environment->received = Received();
+  // What is longer than `into` goes on elsewhere, behind a gap for its beginning.
+  size_t size = receiving.size;
   bool direct = size <= into.size;
   char* aside = direct ? nullptr : environment->overflow.Reserve(size);
   if (aside == nullptr && !direct) return -ENOMEM;
@@ -214,8 +228,7 @@ int64_t ReceiveMessage(Environment* environment, const FastArguments& arguments)
   alignas(cmsghdr) char control[CMSG_SPACE(kDescriptorBytes) + CMSG_SPACE(sizeof(ucred)) +
                                 CMSG_SPACE(sizeof(timeval)) + CMSG_SPACE(sizeof(int))];
   SocketName name;
-  int wanted = arguments.Int(5);
-  bool named = (wanted & kAddress) != 0;
+  bool named = (receiving.wanted & kAddress) != 0;
   msghdr message = {};
   if (named) {
     message.msg_name = name.address();
@@ -223,13 +236,11 @@ int64_t ReceiveMessage(Environment* environment, const FastArguments& arguments)
   }
   message.msg_iov = parts;
   message.msg_iovlen = direct ? 1 : 2;
-  size_t room = std::min(arguments.Size(4), Attachment::kMostDescriptors);
-  size_t used = (wanted & kCredentials) != 0 ? CMSG_SPACE(sizeof(ucred)) : 0;
-  if ((wanted & kStamp) != 0) used += CMSG_SPACE(sizeof(timeval));
-  message.msg_controllen = room > 0 ? sizeof(control) : used;
+  size_t used = (receiving.wanted & kCredentials) != 0 ? CMSG_SPACE(sizeof(ucred)) : 0;
+  if ((receiving.wanted & kStamp) != 0) used += CMSG_SPACE(sizeof(timeval));
+  message.msg_controllen = receiving.room > 0 ? sizeof(control) : used;
   message.msg_control = message.msg_controllen > 0 ? control : nullptr;
-  int flags = arguments.Int(3) | MSG_CMSG_CLOEXEC;
-  ssize_t result = ReceiveWith(arguments.Int(0), &message, flags);
+  ssize_t result = ReceiveWith(receiving.fd, &message, receiving.flags);
   if (result < 0) return -errno;
 
   Attachment attachment(environment);
@@ -237,21 +248,72 @@ int64_t ReceiveMessage(Environment* environment, const FastArguments& arguments)
     name.set_size(message.msg_namelen);
     attachment.WriteSender(&name);
   }
-  Control along(message, &attachment, room);
+  Control along(message, &attachment, receiving.room);
   attachment.WriteFlags(along.flags(), along.stamped());
   size_t length = std::min(static_cast<size_t>(result), size);
-  Received received;
   if (length > first) {
     if (first > 0) memcpy(aside, into.data, first);
-    received.bytes = aside;
-    received.size = length;
+    environment->received.bytes = aside;
+    environment->received.size = length;
   }
-  environment->received = received;
   return result;
 }
 
+Bytes RestOf(const FastArguments& arguments) {
+  Bytes into = arguments.bytes();
+  size_t offset = std::min(arguments.Size(1), into.size);
+  return {into.data + offset, into.size - offset};
+}
+
+// recvmsg(into; fd, offset, size, flags, room, along)
 napi_value RecvmsgFunction(napi_env env, napi_callback_info info) {
-  return CallFast<View::kFilled>(env, info, ReceiveMessage);
+  return CallFast<View::kFilled>(
+      env, info, [](Environment* environment, const FastArguments& arguments) -> int64_t {
+        return ReceiveMessage(environment, RestOf(arguments), Receiving(arguments));
+      });
+}
+
+// recvmsgMany(into; fd, offset, size, flags, room, along, max): receives messages until a call fails, or there is one that is
+// not just bytes like the one before: with something along, from another sender, too long for the rest of `into`, or the end.
+// That one is the last, and as after recvmsg. Each has a row in the block that tells where it begins and how long it is.
+// Returns how many, or -errno of the first. The detail: 1 where the last is such a one; the -errno that came behind them; else 0.
+int64_t ReceiveMessages(Environment* environment, const FastArguments& arguments) {
+  // Less is not worth a call that may be longer.
+  constexpr size_t kLeastRoom = 4096;
+  Receiving receiving(arguments);
+  Bytes into = RestOf(arguments);
+  size_t max = std::min(arguments.Size(6), WaitEngine::kRecordRows);
+  Attachment attachment(environment);
+  auto start = static_cast<double>(arguments.bytes().size - into.size);
+  double sender = attachment.sender_changes();
+  size_t taken = 0;
+  environment->WriteDetail(0);
+  while (taken < max && (taken == 0 || into.size >= kLeastRoom)) {
+    ssize_t result = ReceiveMessage(environment, into, receiving);
+    if (result < 0) {
+      if (taken == 0) return result;
+      environment->WriteDetail(result);
+      break;
+    }
+    double* row = environment->block + Environment::kBatchSlot + taken * WaitEngine::kRecordSlots;
+    row[2] = start;
+    row[3] = static_cast<double>(result);
+    taken++;
+    bool is_end = result == 0 && (receiving.wanted & kStamp) != 0 && !attachment.is_message();
+    if (is_end || !attachment.is_plain() || attachment.sender_changes() != sender ||
+        environment->received.size > 0) {
+      environment->WriteDetail(1);
+      break;
+    }
+    size_t used = std::min((static_cast<size_t>(result) + 7) & ~size_t{7}, into.size);
+    into = {into.data + used, into.size - used};
+    start += static_cast<double>(used);
+  }
+  return static_cast<int64_t>(taken);
+}
+
+napi_value RecvmsgManyFunction(napi_env env, napi_callback_info info) {
+  return CallFast<View::kFilled>(env, info, ReceiveMessages);
 }
 
 }  // namespace
@@ -263,6 +325,7 @@ void InitUnixSocketMessage(Napi::Env env, Napi::Object exports, Napi::Object con
   ExportFast(env, exports, "sendmsg", SendmsgFunction, environment);
   ExportFast(env, exports, "recv", RecvFunction, environment);
   ExportFast(env, exports, "recvmsg", RecvmsgFunction, environment);
+  ExportFast(env, exports, "recvmsgMany", RecvmsgManyFunction, environment);
   SetConstants(env, constants,
                {{"MSG_CMSG_CLOEXEC", MSG_CMSG_CLOEXEC},
                 {"MSG_CTRUNC", MSG_CTRUNC},

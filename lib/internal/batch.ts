@@ -21,9 +21,14 @@ export class Batches {
     throw postponed.error;
   }
 
+  /** Keeps an error for the next call, and ends the batch. */
+  postpone(error: unknown): void {
+    this.#postponed = { error };
+  }
+
   andMore<Message>(first: Message, max: number, source: BatchSource<Message>): Message[] {
     const messages = [first];
-    while (messages.length < max) {
+    while (messages.length < max && this.#postponed === undefined) {
       const some = source.takeSome(max - messages.length);
       const more = some.length > 0 ? some : this.#another(source);
       if (more.length === 0) break;
@@ -39,7 +44,7 @@ export class Batches {
       const message = source.takeOne();
       return message === undefined ? [] : [message];
     } catch (error) {
-      if (!(error instanceof IpcError) || error.code === 'ECONNRESET') this.#postponed = { error };
+      if (!(error instanceof IpcError) || error.code === 'ECONNRESET') this.postpone(error);
       return [];
     }
   }

@@ -52,7 +52,8 @@ interface Addon {
   socketpair: (domain: number, type: number, protocol: number) => [number, number] | number;
   bind: (fd: number, address: Uint8Array, mode: number | undefined) => number;
   listen: (fd: number, backlog: number) => number;
-  accept: (fd: number, flags: number) => number;
+  /** `owned`: whether it is closed when the environment, such as a Worker, ends. */
+  accept: (fd: number, flags: number, owned: boolean) => number;
   getsockname: (fd: number) => number;
   getpeername: (fd: number) => number;
   shutdown: (fd: number, how: number) => number;
@@ -69,6 +70,7 @@ interface Addon {
   sendmsg: (data: Uint8Array) => void;
   recv: (into?: Uint8Array) => void;
   recvmsg: (into?: Uint8Array) => void;
+  recvmsgMany: (into: Uint8Array) => void;
   constants: Record<Constant, number>;
 }
 
@@ -341,6 +343,31 @@ export const native = {
       addon.recvmsg(into);
       filled.keep(into);
     }
+    return result();
+  },
+
+  /**
+   * As recvmsg(), for at most `max` messages as long as they are like the one before. Their rows are in the block. The detail: 1
+   * where the last is not, and is as after recvmsg(); the -errno that came behind them; else 0.
+   */
+  recvmsgMany(
+    fd: number,
+    into: Uint8Array,
+    offset: number,
+    size: number,
+    flags: number,
+    room: number,
+    along: number,
+    max: number,
+  ): number {
+    block[0] = fd;
+    block[1] = offset;
+    block[2] = size;
+    block[3] = flags;
+    block[4] = room;
+    block[5] = along;
+    block[6] = max;
+    addon.recvmsgMany(into);
     return result();
   },
 };

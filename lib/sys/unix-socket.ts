@@ -132,7 +132,7 @@ export function listen(fd: number, backlog: number): void {
  * @see https://man7.org/linux/man-pages/man2/accept.2.html
  */
 export function accept(fd: number, flags = 0): number {
-  const result = native.accept(int(fd, 'fd'), int(flags, 'flags'));
+  const result = native.accept(int(fd, 'fd'), int(flags, 'flags'), false);
   if (result < 0) throw new IpcError(result, 'accept');
   return madeHere(result);
 }

@@ -1,5 +1,6 @@
 // Compiled by `npm run typecheck`, never run: what the options type the object as.
-import type { Socket } from 'node:net';
+import type { FileHandle } from 'node:fs/promises';
+import type { Server, Socket } from 'node:net';
 import {
   EventFd,
   Fifo,
@@ -9,7 +10,20 @@ import {
   PipeReader,
   PipeWriter,
   PosixMessageQueue,
+  type SocketAddress,
   SysvMessageQueue,
+  type UnixBindOptions,
+  type UnixChunk,
+  type UnixCredentials,
+  UnixDatagramSocket,
+  type UnixDescriptor,
+  type UnixMessage,
+  UnixSeqpacketServer,
+  UnixSeqpacketSocket,
+  type UnixSocketOptions,
+  UnixStream,
+  UnixStreamServer,
+  peerCredentials,
   waitThreads,
 } from 'unix-ipc';
 
@@ -251,4 +265,152 @@ export async function counter(): Promise<(number | bigint)[]> {
   return signalled
     ? [tried ?? 0, eventfd.waitSync({ timeout: 5 }), adopted.fd]
     : [await eventfd.wait({ timeout: 5, signal })];
+}
+
+declare const socket: Socket;
+declare const listening: Server;
+declare const handle: FileHandle;
+
+export async function datagrams(): Promise<UnixMessage> {
+  const binding: UnixBindOptions = { mode: 0o660, replaceStale: true, unlinkOnClose: false };
+  using bound = UnixDatagramSocket.bind('/tmp/socket', {
+    ...binding,
+    spin: 5,
+    descriptors: true,
+    credentials: true,
+  });
+  const connected: UnixDatagramSocket = UnixDatagramSocket.connect('\0name', {
+    bind: '',
+    sendBuffer: 1,
+    receiveBuffer: 1,
+  });
+  const free = UnixDatagramSocket.create();
+  const [left, right]: [UnixDatagramSocket, UnixDatagramSocket] = UnixDatagramSocket.pair();
+  const given: UnixDescriptor[] = [0, bound, { fd: 1 }, socket, listening, handle];
+  const credentials: UnixCredentials = { pid: 1, uid: 2, gid: 3 };
+  bound.sendSync('text', { to: new Uint8Array(1), descriptors: given, credentials, timeout: 5 });
+  await free.send(new Uint8Array(1), { to: '\0name', timeout: 5, signal });
+  const sent: boolean = left.trySend('text', { descriptors: [] });
+  // @ts-expect-error a socket without a codec sends bytes
+  bound.sendSync({ id: 1 });
+  // @ts-expect-error a send that blocks the thread can't be aborted
+  bound.sendSync('text', { signal });
+  // @ts-expect-error what never waits has no time limit
+  bound.trySend('text', { timeout: 5 });
+  // @ts-expect-error a stream of node:fs has no descriptor until it is open
+  bound.trySend('text', { descriptors: ['text'] });
+  // @ts-expect-error an address is not a port
+  bound.trySend('text', { to: 5 });
+  // @ts-expect-error a receive that blocks the thread can't be aborted
+  bound.receiveSync({ signal });
+  const tried: UnixMessage | undefined = right.tryReceive({ maxBytes: 5, truncate: true });
+  const several: UnixMessage[] = [
+    ...(await bound.receiveMany(10, { timeout: 5, signal, maxBytes: 5 })),
+    ...bound.receiveManySync(10, { timeout: 5 }),
+    ...bound.tryReceiveMany(10),
+  ];
+  for await (const { data, address, descriptors } of bound.messages({ timeout: 5, signal })) {
+    const from: SocketAddress = address;
+    seen(descriptors.length + from.length, data);
+  }
+  for await (const { data, credentials: who, truncated, descriptorsTruncated } of bound) {
+    const pid: number | undefined = who?.pid;
+    seen(pid ?? (truncated && descriptorsTruncated ? 1 : 0), data);
+  }
+  const own: SocketAddress = bound.address;
+  const peer: SocketAddress | undefined = connected.peerAddress;
+  bound.unlink();
+  const adopted: UnixDatagramSocket<string> = UnixDatagramSocket.fromFd(free.release(), { codec: 'utf8' });
+  // @ts-expect-error a socket of strings sends strings
+  adopted.trySend(new Uint8Array(1));
+  const words: string = adopted.receiveSync().data;
+  if (tried) return tried;
+  const last = several[words.length + own.length + (peer?.length ?? 0)];
+  return sent ? bound.receiveSync() : (last ?? (await bound.receive()));
+}
+
+export function datagramCodecs(): number {
+  const queue: UnixSocketOptions<Order> = { codec: order };
+  const socket: UnixDatagramSocket<Order> = UnixDatagramSocket.bind('/tmp/socket', {
+    codec: order,
+    mode: 0o600,
+  });
+  const [left, right]: [UnixDatagramSocket<Order>, UnixDatagramSocket<Order>] = UnixDatagramSocket.pair({
+    codec: order,
+  });
+  const json: UnixDatagramSocket<Order> = UnixDatagramSocket.connect<Order>('/tmp/socket', { codec: 'json' });
+  left.sendSync({ id: 1 }, { to: '/tmp/socket' });
+  // @ts-expect-error the codec knows no such order
+  right.sendSync({ name: 'one' });
+  json.trySend({ id: 1 });
+  return socket.receiveSync().data.id + (queue.codec === undefined ? 0 : 1);
+}
+
+export async function connections(): Promise<Buffer | undefined> {
+  using server = UnixSeqpacketServer.listen('/tmp/socket', { backlog: 5, mode: 0o600 });
+  const accepted: UnixSeqpacketSocket | undefined = server.tryAccept();
+  const others: UnixSeqpacketSocket[] = [
+    server.acceptSync({ timeout: 5 }),
+    await server.accept({ timeout: 5, signal }),
+  ];
+  // @ts-expect-error an accept that blocks the thread can't be aborted
+  server.acceptSync({ signal });
+  for await (const connection of server) others.push(connection);
+  for await (const connection of server.connections({ timeout: 5, signal })) others.push(connection);
+  const near: UnixSeqpacketSocket = await UnixSeqpacketSocket.connect(server.address, {
+    timeout: 5,
+    signal,
+    bind: '',
+  });
+  const blocking: UnixSeqpacketSocket = UnixSeqpacketSocket.connectSync(server.address, { timeout: 5 });
+  const tried: UnixSeqpacketSocket | undefined = UnixSeqpacketSocket.tryConnect(server.address);
+  near.sendSync('text', { descriptors: [accepted ?? near], timeout: 5 });
+  // @ts-expect-error a connection has one other end
+  near.sendSync('text', { to: '/tmp/socket' });
+  // @ts-expect-error a connection may be at its end
+  const { data } = near.receiveSync();
+  const message: UnixMessage | null = await near.receive({ maxBytes: 5, timeout: 5, signal });
+  const now: UnixMessage | null | undefined = blocking.tryReceive();
+  for await (const each of near) seen(0, each.data);
+  const { pid, uid, gid }: UnixCredentials = near.peerCredentials;
+  near.end();
+  const texts: UnixSeqpacketServer<string> = UnixSeqpacketServer.fromFd(server.release(), { codec: 'utf8' });
+  const words: string | undefined = (await (await texts.accept()).receive())?.data;
+  seen(pid + uid + gid + (words?.length ?? 0) + (tried?.fd ?? 0), data as Buffer);
+  return message?.data ?? now?.data;
+}
+
+export function connectionCodecs(): number | undefined {
+  const server: UnixSeqpacketServer<Order> = UnixSeqpacketServer.listen('/tmp/socket', { codec: order });
+  const near: UnixSeqpacketSocket<Order> = UnixSeqpacketSocket.connectSync('/tmp/socket', { codec: order });
+  near.trySend({ id: 1 });
+  // @ts-expect-error bytes are what the codec makes
+  near.trySend(new Uint8Array(1));
+  return server.acceptSync().receiveSync()?.data.id;
+}
+
+export async function streams(): Promise<Buffer | undefined> {
+  using server = UnixStreamServer.listen('\0name', { backlog: 5 });
+  const near: UnixStream = UnixStream.connectSync(server.address, { timeout: 5, descriptors: true });
+  const accepted: UnixStream | undefined = server.tryAccept();
+  near.sendSync('text', { descriptors: [0], timeout: 5 });
+  await near.send(new Uint8Array(1), { timeout: 5, signal });
+  const bytes: number = near.trySend('text');
+  // @ts-expect-error a stream carries bytes
+  near.trySend({ id: 1 });
+  // @ts-expect-error a stream has no messages to be coded
+  UnixStream.connectSync(server.address, { codec: 'utf8' });
+  // @ts-expect-error a stream has no messages to be coded
+  UnixStreamServer.listen('', { codec: 'utf8' });
+  const chunk: UnixChunk | null = await near.receive({ size: 5, timeout: 5, signal });
+  const tried: UnixChunk | null | undefined = near.tryReceive({ size: 5 });
+  for await (const { data, descriptors } of near) seen(descriptors.length, data);
+  for await (const { data } of near.chunks({ size: 5, timeout: 5, signal })) seen(0, data);
+  const counts: number[] = [bytes, near.bytesRead, near.bytesWritten];
+  const stream: Socket = near.stream();
+  const adopted: Server = server.server((connection) => connection.end('text'));
+  const who: UnixCredentials[] = [peerCredentials(stream), peerCredentials(0), peerCredentials({ fd: 0 })];
+  adopted.close();
+  accepted?.close();
+  return counts.length + who.length > 0 ? chunk?.data : tried?.data;
 }
