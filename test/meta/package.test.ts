@@ -147,16 +147,22 @@ describe('a package without a binary that fits', () => {
 });
 
 describe('every family', () => {
-  const stems = readdirSync(join(root, 'native'))
-    .filter((name) => name.endsWith('.cc') && name !== 'addon.cc')
-    .map((name) => name.slice(0, -'.cc'.length));
+  // A family of several files names them stem.noun.cc, and its tests likewise.
+  const stems = new Set(
+    readdirSync(join(root, 'native'))
+      .filter((name) => name.endsWith('.cc') && name !== 'addon.cc')
+      .map((name) => name.slice(0, name.indexOf('.'))),
+  );
+  const tests = readdirSync(join(root, 'test')).filter((name) => name.endsWith('.test.ts'));
 
   it('is found by its C++ file', () => {
     expect(stems).toContain('sysv-msg');
+    expect(stems).toContain('unix-socket');
   });
 
-  it.each(stems)('%s has its tests, page and examples', (stem) => {
-    expect(existsSync(join(root, 'test', `${stem}.test.ts`)), `test/${stem}.test.ts`).toBe(true);
+  it.each([...stems])('%s has its tests, page and examples', (stem) => {
+    const own = tests.filter((name) => name.startsWith(`${stem}.`) && !name.startsWith(`${stem}.sys.`));
+    expect(own, `test/${stem}.*test.ts`).not.toEqual([]);
     expect(existsSync(join(root, 'docs', `${stem}.md`)), `docs/${stem}.md`).toBe(true);
     expect(readdirSync(join(root, 'examples')), `examples/${stem}`).toContainEqual(
       expect.stringMatching(`^${stem}\\b`),
