@@ -195,7 +195,7 @@ Napi::Value Listen(const Napi::CallbackInfo& info) {
 // the first moment on, since a Worker may be ended before it could say so.
 Napi::Value Accept(const Napi::CallbackInfo& info) {
   int fd = accept4(ReadInt(info, 0), nullptr, nullptr, ReadInt(info, 1));
-  if (fd >= 0 && info[2].ToBoolean()) EnvironmentOf(info)->descriptors.insert(fd);
+  if (fd >= 0 && ReadBool(info, 2)) EnvironmentOf(info)->descriptors.insert(fd);
   return Result(info.Env(), fd >= 0 ? fd : -errno);
 }
 

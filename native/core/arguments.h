@@ -33,6 +33,13 @@ inline double ReadDouble(const Napi::CallbackInfo& info, size_t index) {
   return value;
 }
 
+// Not by coercion, which Node-API refuses where a Worker is being ended.
+inline bool ReadBool(const Napi::CallbackInfo& info, size_t index) {
+  bool value = false;
+  napi_get_value_bool(info.Env(), info[index], &value);
+  return value;
+}
+
 // A C long: a number, or a bigint where a number could not hold it.
 inline int64_t ReadLong(const Napi::CallbackInfo& info, size_t index) {
   int64_t value = 0;

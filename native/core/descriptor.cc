@@ -89,7 +89,7 @@ std::atomic<bool> made[kNoted];
 // note(fd, made: boolean)
 void Note(const Napi::CallbackInfo& info) {
   int fd = ReadInt(info, 0);
-  if (fd >= 0 && fd < kNoted) made[fd] = info[1].ToBoolean();
+  if (fd >= 0 && fd < kNoted) made[fd] = ReadBool(info, 1);
 }
 
 // isNoted(fd): boolean
@@ -109,7 +109,7 @@ Napi::Value Close(const Napi::CallbackInfo& info) {
 // own(fd, owned: boolean): whether the descriptor is closed when the environment ends.
 void Own(const Napi::CallbackInfo& info) {
   int fd = ReadInt(info, 0);
-  if (info[1].ToBoolean()) {
+  if (ReadBool(info, 1)) {
     EnvironmentOf(info)->descriptors.insert(fd);
   } else {
     EnvironmentOf(info)->descriptors.erase(fd);

@@ -20,7 +20,7 @@ void OnDone(const Napi::CallbackInfo& info) {
   if (!info[0].IsFunction() || !environment->on_done.IsEmpty()) return;
   environment->on_done = Napi::Persistent(info[0].As<Napi::Function>());
   environment->waits.Attach(info.Env(), environment->on_done,
-                            environment->block + Environment::kRowSlot, info[1].ToBoolean());
+                            environment->block + Environment::kRowSlot, ReadBool(info, 1));
 }
 
 // onReady((rows: number) => void, libuv: boolean): what is called when descriptors are ready. Once.
@@ -29,7 +29,7 @@ void OnReady(const Napi::CallbackInfo& info) {
   if (!info[0].IsFunction() || !environment->on_ready.IsEmpty()) return;
   environment->on_ready = Napi::Persistent(info[0].As<Napi::Function>());
   environment->readiness.Attach(info.Env(), environment->on_ready,
-                                environment->block + Environment::kReadySlot, info[1].ToBoolean());
+                                environment->block + Environment::kReadySlot, ReadBool(info, 1));
 }
 
 // watch(operation, fd, events, watch): 0 or -errno of epoll_ctl(2).
@@ -41,7 +41,7 @@ Napi::Value Watch(const Napi::CallbackInfo& info) {
 
 // holdLoop(held: boolean): whether the event loop stays alive for what is watched.
 void HoldLoop(const Napi::CallbackInfo& info) {
-  EnvironmentOf(info)->readiness.Hold(info[0].ToBoolean());
+  EnvironmentOf(info)->readiness.Hold(ReadBool(info, 0));
 }
 
 // watchDescriptors(): the descriptors that watching needs for itself, -1 for those that are not open.
