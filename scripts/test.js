@@ -146,7 +146,7 @@ const personality = sanitizer === 'tsan' ? ['setarch', '--addr-no-randomize'] : 
 const scale = Number(environment['UNIX_IPC_TEST_SCALE'] ?? process.env['UNIX_IPC_TEST_SCALE'] ?? '1');
 const passed = await runWithin(
   [...(namespace ?? []), ...personality, 'env', ...assignments, process.execPath, vitest, 'run', ...rest],
-  300_000 * scale,
+  600_000 * scale,
 );
 const count = printReports(reports);
 rmSync(reports, { recursive: true, force: true });
