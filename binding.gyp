@@ -22,7 +22,7 @@
         "native/posix-mq.cc",
         "native/sysv-msg.cc",
         "native/unix-socket.cc",
-        "native/unix-socket.message.cc"
+        "native/unix-socket/message.cc"
       ],
       "include_dirs": ["<!@(node scripts/build-native.js --include)"],
       "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],

@@ -46,7 +46,7 @@ type Constant =
   | 'MSG_TRUNC'
   | 'MSG_WAITALL';
 
-/** native/unix-socket.cc and native/unix-socket.message.cc. Numbers and results of messages and of connect cross in the block. */
+/** native/unix-socket.cc and native/unix-socket/message.cc. Numbers and results of messages and of connect cross in the block. */
 interface Addon {
   socket: (domain: number, type: number, protocol: number) => number;
   socketpair: (domain: number, type: number, protocol: number) => [number, number] | number;
@@ -179,6 +179,22 @@ function setReceiver(address: Uint8Array | undefined): void {
   if (address === fixedReceiver) return;
   receiver.set(address);
   fixedReceiver = fixedAddresses.has(address) ? address : undefined;
+}
+
+function setReceiving(
+  fd: number,
+  offset: number,
+  size: number,
+  flags: number,
+  room: number,
+  along: number,
+): void {
+  block[0] = fd;
+  block[1] = offset;
+  block[2] = size;
+  block[3] = flags;
+  block[4] = room;
+  block[5] = along;
 }
 
 /** Results are -errno where a call failed. */
@@ -331,12 +347,7 @@ export const native = {
     room: number,
     along: number,
   ): number {
-    block[0] = fd;
-    block[1] = offset;
-    block[2] = size;
-    block[3] = flags;
-    block[4] = room;
-    block[5] = along;
+    setReceiving(fd, offset, size, flags, room, along);
     if (filled.has(into)) {
       addon.recvmsg();
     } else {
@@ -360,12 +371,7 @@ export const native = {
     along: number,
     max: number,
   ): number {
-    block[0] = fd;
-    block[1] = offset;
-    block[2] = size;
-    block[3] = flags;
-    block[4] = room;
-    block[5] = along;
+    setReceiving(fd, offset, size, flags, room, along);
     block[6] = max;
     addon.recvmsgMany(into);
     return result();

@@ -10,7 +10,7 @@ function read(...path: string[]): string {
   return readFileSync(join(root, ...path), 'utf8');
 }
 
-const sources = ['native', 'native/core']
+const sources = ['native', 'native/core', 'native/unix-socket']
   .flatMap((folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}`))
   .filter((path) => path.endsWith('.cc'))
   .sort();

@@ -1,6 +1,4 @@
 // Messages of Unix domain sockets and what goes along with them: send(2), recv(2), cmsg(3), unix(7).
-#include "unix-socket.h"
-
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -12,6 +10,7 @@
 
 #include "core/arguments.h"
 #include "core/results.h"
+#include "unix-socket.h"
 
 namespace unix_ipc {
 
