@@ -5,9 +5,14 @@
 #include "core/environment.h"
 #include "core/sysv-ipc.h"
 #include "eventfd.h"
+#include "futex.h"
 #include "pipe.h"
 #include "posix-mq.h"
+#include "posix-sem.h"
+#include "posix-shm.h"
 #include "sysv-msg.h"
+#include "sysv-sem.h"
+#include "sysv-shm.h"
 #include "unix-socket.h"
 
 namespace unix_ipc {
@@ -18,9 +23,14 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitSysvIpc(env, exports, constants);
   InitDescriptor(env, exports, constants, environment);
   InitEventfd(env, exports, constants, environment);
+  InitFutex(env, exports, constants, environment);
   InitPipe(env, exports, constants, environment);
   InitPosixMq(env, exports, constants, environment);
+  InitPosixSem(env, exports, constants, environment);
+  InitPosixShm(env, exports, constants, environment);
   InitSysvMsg(env, exports, constants, environment);
+  InitSysvSem(env, exports, constants, environment);
+  InitSysvShm(env, exports, constants, environment);
   InitUnixSocket(env, exports, constants, environment);
   InitUnixSocketMessage(env, exports, constants, environment);
   exports["constants"] = constants;

@@ -42,7 +42,7 @@ class EventfdAdd {
   Received Take(ssize_t, const Scratch&) const { return {}; }
   void Discard(ssize_t) const {}
   Bytes into() const { return {}; }
-  bool Own() { return true; }
+  bool Own(Environment*) { return true; }
 
  private:
   int fd_;

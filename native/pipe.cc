@@ -61,7 +61,7 @@ class Open {
   void Discard(ssize_t fd) const { close(static_cast<int>(fd)); }
   Bytes into() const { return {}; }
 
-  bool Own() {
+  bool Own(Environment*) {
     own_ = path_;
     path_ = nullptr;
     return true;

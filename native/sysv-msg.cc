@@ -75,7 +75,7 @@ class MessageSend {
   void Discard(ssize_t) {}
   Bytes into() const { return {}; }
 
-  bool Own() {
+  bool Own(Environment*) {
     own_.reset(new (std::nothrow) char[kTypeSize + text_.size]);
     if (own_ == nullptr) return false;
     Compose(own_.get());
@@ -157,7 +157,7 @@ class MessageReceive {
   // The message is lost with the environment that took it.
   void Discard(ssize_t) {}
   Bytes into() const { return into_; }
-  bool Own() {
+  bool Own(Environment*) {
     into_ = Bytes();
     return true;
   }

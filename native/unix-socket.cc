@@ -124,7 +124,7 @@ class Connect {
   Received Take(ssize_t, const Scratch&) const { return {}; }
   void Discard(ssize_t) const {}
   Bytes into() const { return {}; }
-  bool Own() { return true; }
+  bool Own(Environment*) { return true; }
 
  private:
   SocketName name_;

@@ -6,6 +6,9 @@ export type Bytes = Uint8Array | string;
 
 const { isProxy, isUint8Array } = types;
 
+const SHORT_MIN = -(2 ** 15);
+const SHORT_MAX = 2 ** 15 - 1;
+const USHORT_MAX = 2 ** 16 - 1;
 const INT_MIN = -(2 ** 31);
 const INT_MAX = 2 ** 31 - 1;
 const UINT_MAX = 2 ** 32 - 1;
@@ -24,6 +27,16 @@ function inRange(value: unknown, name: string, least: number, most: number): num
 export function int(value: unknown, name: string): number {
   // The check that nearly every argument passes, without a call.
   return typeof value === 'number' && (value | 0) === value ? value : inRange(value, name, INT_MIN, INT_MAX);
+}
+
+/** A C short. */
+export function short(value: unknown, name: string): number {
+  return inRange(value, name, SHORT_MIN, SHORT_MAX);
+}
+
+/** A C unsigned short. */
+export function unsignedShort(value: unknown, name: string): number {
+  return inRange(value, name, 0, USHORT_MAX);
 }
 
 /** A C unsigned int, such as a uid. */
@@ -73,7 +86,7 @@ export function bytes(value: unknown, name: string): Uint8Array {
   throw invalidType(name, 'a Buffer, another Uint8Array or a string', value);
 }
 
-type Getter<T> = { get: (this: Uint8Array) => T };
+type Getter<T> = { get: (this: Uint8Array | Int32Array) => T };
 
 /** What tells of a view what is so, whatever properties its object has been given. */
 const intrinsic = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(Uint8Array.prototype)) as {
@@ -83,8 +96,8 @@ const intrinsic = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(Uint8Ar
 };
 const lengthGetter = intrinsic.length.get;
 
-/** How many bytes a view has; 0 where its buffer is detached. */
-export function lengthOf(view: Uint8Array): number {
+/** How many elements a view has; 0 where its buffer is detached. */
+export function lengthOf(view: Uint8Array | Int32Array): number {
   return lengthGetter.call(view);
 }
 

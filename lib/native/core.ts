@@ -101,7 +101,7 @@ class Held {
   }
 
   /** After a call that was given the view. */
-  keep(view: Uint8Array): void {
+  keep(view: Uint8Array | Int32Array): void {
     const size = lengthOf(view);
     if (result() === NOT_BYTES || size === 0 || size > HELD_SIZE) return;
     this.#view = view;

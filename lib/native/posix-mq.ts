@@ -1,4 +1,5 @@
 import { binding } from '../internal/binding.js';
+import type { timespec } from '../internal/timespec.js';
 import { block, filled, given, result, setLong } from './core.js';
 
 /** A queue's attributes. Of those that mq_open takes, the kernel looks at mq_maxmsg and mq_msgsize. */
@@ -7,12 +8,6 @@ export interface mq_attr {
   mq_maxmsg: number;
   mq_msgsize: number;
   mq_curmsgs: number;
-}
-
-/** A time: seconds since 1970 where it is an absolute one. */
-export interface timespec {
-  tv_sec: number;
-  tv_nsec: number;
 }
 
 /** native/posix-mq.cc. Numbers and results of sending and receiving cross in the block. */

@@ -4,6 +4,7 @@
  */
 export type { Bytes } from '../internal/arguments.js';
 export { IpcError } from '../internal/errors.js';
+export type { timespec } from '../internal/timespec.js';
 export {
   close,
   dup,
@@ -50,6 +51,7 @@ export {
   write,
 } from './descriptor.js';
 export { EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE, eventfd } from './eventfd.js';
+export { futex_wait, futex_wake, type FutexMemory } from './futex.js';
 export {
   mkfifo,
   open,
@@ -77,8 +79,47 @@ export {
   mq_unlink,
   SIGEV_NONE,
   SIGEV_SIGNAL,
-  type timespec,
 } from './posix-mq.js';
+export {
+  sem_at,
+  sem_close,
+  sem_destroy,
+  sem_getvalue,
+  sem_init,
+  sem_open,
+  sem_post,
+  type sem_t,
+  sem_timedwait,
+  sem_trywait,
+  sem_unlink,
+  SEM_VALUE_MAX,
+  sem_wait,
+  SIZEOF_SEM_T,
+} from './posix-sem.js';
+export {
+  ftruncate,
+  MAP_ANONYMOUS,
+  MAP_HUGETLB,
+  MAP_POPULATE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  memfd_create,
+  MFD_ALLOW_SEALING,
+  MFD_CLOEXEC,
+  MFD_HUGETLB,
+  MFD_NOEXEC_SEAL,
+  mmap,
+  MS_ASYNC,
+  MS_INVALIDATE,
+  MS_SYNC,
+  msync,
+  munmap,
+  PROT_NONE,
+  PROT_READ,
+  PROT_WRITE,
+  shm_open,
+  shm_unlink,
+} from './posix-shm.js';
 export {
   ftok,
   IPC_CREAT,
@@ -106,6 +147,50 @@ export {
   msgrcv,
   msgsnd,
 } from './sysv-msg.js';
+export {
+  GETALL,
+  GETNCNT,
+  GETPID,
+  GETVAL,
+  GETZCNT,
+  SEM_INFO,
+  SEM_STAT,
+  SEM_STAT_ANY,
+  SEM_UNDO,
+  type sembuf,
+  semctl,
+  semget,
+  type semid_ds,
+  type semid_ds_changes,
+  type seminfo,
+  semop,
+  semtimedop,
+  SETALL,
+  SETVAL,
+} from './sysv-sem.js';
+export {
+  SHM_DEST,
+  SHM_EXEC,
+  SHM_HUGETLB,
+  SHM_INFO,
+  type shm_info,
+  SHM_LOCK,
+  SHM_LOCKED,
+  SHM_NORESERVE,
+  SHM_RDONLY,
+  SHM_RND,
+  SHM_STAT,
+  SHM_STAT_ANY,
+  SHM_UNLOCK,
+  shmat,
+  shmctl,
+  shmdt,
+  shmget,
+  type shmid_ds,
+  type shmid_ds_changes,
+  type shminfo,
+  SHMLBA,
+} from './sysv-shm.js';
 export {
   accept,
   AF_UNIX,

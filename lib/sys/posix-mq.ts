@@ -13,11 +13,12 @@ import {
 } from '../internal/arguments.js';
 import { invalidType, invalidValue, IpcError } from '../internal/errors.js';
 import { slab } from '../internal/slab.js';
+import { time, type timespec } from '../internal/timespec.js';
 import { detail, filled, given, NOT_BYTES } from '../native/core.js';
-import { native, type mq_attr, type timespec } from '../native/posix-mq.js';
+import { native, type mq_attr } from '../native/posix-mq.js';
 import { closeAs } from './descriptor.js';
 
-export type { mq_attr, timespec };
+export type { mq_attr };
 
 export const SIGEV_SIGNAL: number = native.constants.SIGEV_SIGNAL;
 export const SIGEV_NONE: number = native.constants.SIGEV_NONE;
@@ -145,7 +146,7 @@ export function mq_send(mqdes: number, msg: Bytes, prio = 0): void {
 export function mq_timedsend(mqdes: number, msg: Bytes, prio: number, absTimeout: timespec): void {
   int(mqdes, 'mqdes');
   const message = bytes(msg, 'msg');
-  const result = native.mq_send(mqdes, message, unsigned(prio, 'prio'), time(absTimeout));
+  const result = native.mq_send(mqdes, message, unsigned(prio, 'prio'), time(absTimeout, 'absTimeout'));
   if (result < 0) throw failure(result, 'mq_timedsend', message);
 }
 
@@ -189,7 +190,7 @@ export function mq_receive(
  * @see https://man7.org/linux/man-pages/man3/mq_receive.3.html
  */
 export function mq_timedreceive(mqdes: number, absTimeout: timespec | null): { msg: Buffer; prio: number } {
-  const until = absTimeout === null ? null : time(absTimeout);
+  const until = absTimeout === null ? null : time(absTimeout, 'absTimeout');
   return receiveFresh('mq_timedreceive', int(mqdes, 'mqdes'), until);
 }
 
@@ -203,17 +204,6 @@ function receiveFresh(syscall: string, mqdes: number, until: timespec | null): {
 
 function failure(result: number, syscall: string, view: unknown): Error {
   return result === NOT_BYTES ? notBytes(view, 'msg') : new IpcError(result, syscall);
-}
-
-function time(value: unknown): timespec {
-  if (typeof value !== 'object' || value === null) {
-    throw invalidType('absTimeout', 'an object with tv_sec and tv_nsec', value);
-  }
-  const { tv_sec, tv_nsec } = value as Partial<timespec>;
-  return {
-    tv_sec: integer(tv_sec, 'absTimeout.tv_sec'),
-    tv_nsec: integer(tv_nsec, 'absTimeout.tv_nsec'),
-  };
 }
 
 /**

@@ -5,11 +5,13 @@
 #include <napi.h>
 
 #include <cstring>
+#include <memory>
 #include <string>
 #include <unordered_set>
 
 #include "core/arguments.h"
 #include "core/kick.h"
+#include "core/mapping.h"
 #include "core/readiness.h"
 #include "core/scratch.h"
 #include "core/wait-engine.h"
@@ -31,8 +33,14 @@ struct Environment {
   // What the last call left in `scratch`, for a caller whose memory was too small.
   Received received;
 
+  // Before the waits, which may hold one and end first.
+  std::shared_ptr<Mappings> mappings = std::make_shared<Mappings>();
+
   WaitEngine waits;
   Readiness readiness;
+
+  // How often a promise has begun to wait for a futex.
+  int64_t futex_waits = 0;
 
   // The descriptors that belong to this environment's objects, and end with it: a Worker that is ended
   // can't close them itself.

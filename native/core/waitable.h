@@ -12,7 +12,7 @@
 //   Received Take(ssize_t, const Scratch&) const;   what a call that succeeded left there
 //   void Discard(ssize_t);                   gives back a result that JavaScript will never hear of
 //   Bytes into() const;                      where the caller on the JavaScript thread wants that
-//   bool Own();                              copies what it points to, because it outlives the
+//   bool Own(Environment*);                  copies or holds what it points to, because it outlives the
 //                                            JavaScript call; false where there is no memory
 //
 // The functions take one argument, a Uint8Array, and the numbers from the block. The integer that they
@@ -90,7 +90,7 @@ class Waitable {
       ssize_t result = Spin(environment, call, environment->block[Call::kArguments]);
       if (!call->WouldBlock(result)) return Deliver(environment, *call, result);
     }
-    if (!call->Own()) return -ENOMEM;
+    if (!call->Own(environment)) return -ENOMEM;
     int64_t ticket = environment->waits.Start(std::make_unique<Pending>(std::move(*call)));
     return ticket > 0 ? -ticket : ticket;
   }

@@ -1,0 +1,25 @@
+import { errno, IpcError } from './errors.js';
+
+const ENOMEM = errno('ENOMEM');
+const EOPNOTSUPP = errno('EOPNOTSUPP');
+
+/** Memory longer than this has no place in an ArrayBuffer. */
+export const LARGEST_BUFFER = 2 ** 32;
+
+/** Why memory was not mapped. */
+export function mappingReason(result: number, length?: number): string | undefined {
+  if (result === EOPNOTSUPP) return 'this runtime makes no ArrayBuffer over memory of the system';
+  if (result !== ENOMEM || length === undefined || length <= LARGEST_BUFFER) return undefined;
+  return `${length} bytes are more than an ArrayBuffer has, which is ${LARGEST_BUFFER} at most`;
+}
+
+/** The ArrayBuffer that a call gave, or its error. */
+export function mapped(
+  result: ArrayBuffer | number,
+  syscall: string,
+  context: { id?: number; path?: string; length?: number } = {},
+): ArrayBuffer {
+  if (typeof result !== 'number') return result;
+  const { length, ...named } = context;
+  throw new IpcError(result, syscall, { ...named, reason: mappingReason(result, length) });
+}

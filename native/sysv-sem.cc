@@ -1,0 +1,260 @@
+// System V semaphores: semget(2), semop(2), semctl(2); flock(2) while a set is made.
+#include "sysv-sem.h"
+
+#include <sys/file.h>
+#include <sys/sem.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "core/arguments.h"
+#include "core/results.h"
+#include "core/sysv-ipc.h"
+#include "core/waitable.h"
+
+namespace unix_ipc {
+
+namespace {
+
+// <sys/sem.h> leaves its definition to the caller.
+union SemctlArgument {
+  int val;
+  semid_ds* buf;
+  unsigned short* array;
+  seminfo* info;
+};
+
+// semop(operations; semid): the bytes are sembufs, one after the other.
+class SemaphoreOperation {
+ public:
+  static constexpr char kName[] = "semop";
+  static constexpr View kView = View::kRead;
+  static constexpr size_t kArguments = 2;
+  static constexpr bool kTries = true;
+
+  // The second number: of how many bytes.
+  explicit SemaphoreOperation(const FastArguments& arguments)
+      : semid_(arguments.Int(0)),
+        operations_(reinterpret_cast<sembuf*>(arguments.bytes().data)),
+        count_(std::min(arguments.Size(1), arguments.bytes().size) / sizeof(sembuf)) {}
+
+  // Different operations on one set don't compete: the one may be possible where the other is not. Equal ones
+  // do. The hash of several may collide, and such waits then stand in one line: 2^-64 of them.
+  LaneKey Key() const {
+    uint64_t hash = count_;
+    const auto* bytes = reinterpret_cast<const unsigned char*>(operations_);
+    for (size_t index = 0; index < count_ * sizeof(sembuf); index++) {
+      hash = (hash ^ bytes[index]) * 0x100000001b3;
+    }
+    return {kName, semid_, static_cast<int64_t>(hash)};
+  }
+
+  ssize_t Attempt(Blocking blocking, Scratch* scratch) const {
+    sembuf* operations = operations_;
+    if (blocking == Blocking::kNo) {
+      operations = reinterpret_cast<sembuf*>(scratch->Reserve(count_ * sizeof(sembuf)));
+      if (operations == nullptr) return -ENOMEM;
+      std::copy(operations_, operations_ + count_, operations);
+      for (size_t index = 0; index < count_; index++) operations[index].sem_flg |= IPC_NOWAIT;
+    }
+    return semop(semid_, operations, count_) == 0 ? 0 : -errno;
+  }
+
+  bool WouldBlock(ssize_t result) const { return result == -EAGAIN; }
+  Received Take(ssize_t, const Scratch&) const { return {}; }
+
+  // Gives back what was acquired. What was released besides stays: it may have been taken by now.
+  void Discard(ssize_t) {
+    std::vector<sembuf> back;
+    for (size_t index = 0; index < count_; index++) {
+      sembuf operation = operations_[index];
+      if (operation.sem_op >= 0) continue;
+      operation.sem_op = static_cast<short>(-operation.sem_op);
+      operation.sem_flg |= IPC_NOWAIT;
+      back.push_back(operation);
+    }
+    if (!back.empty()) semop(semid_, back.data(), back.size());
+  }
+
+  Bytes into() const { return {}; }
+
+  bool Own(Environment*) {
+    own_.reset(new (std::nothrow) sembuf[count_]);
+    if (own_ == nullptr) return false;
+    std::copy(operations_, operations_ + count_, own_.get());
+    operations_ = own_.get();
+    return true;
+  }
+
+ private:
+  int semid_;
+  sembuf* operations_;
+  size_t count_;
+  std::unique_ptr<sembuf[]> own_;
+};
+
+// semtimedop(operations; semid, bytes, seconds, nanoseconds)
+napi_value Semtimedop(napi_env env, napi_callback_info info) {
+  return CallFast<View::kRead>(env, info, [](Environment*, const FastArguments& arguments) {
+    Bytes bytes = arguments.bytes();
+    size_t count = std::min(arguments.Size(1), bytes.size) / sizeof(sembuf);
+    timespec timeout = {};
+    timeout.tv_sec = static_cast<time_t>(arguments.Long(2));
+    timeout.tv_nsec = static_cast<long>(arguments.Long(3));
+    int result =
+        semtimedop(arguments.Int(0), reinterpret_cast<sembuf*>(bytes.data), count, &timeout);
+    return static_cast<int64_t>(result == 0 ? 0 : -errno);
+  });
+}
+
+// flock(fd): LOCK_EX, which waits for whoever has the file locked.
+class FileLock {
+ public:
+  static constexpr char kName[] = "flock";
+  static constexpr View kView = View::kRead;
+  static constexpr size_t kArguments = 1;
+  static constexpr bool kTries = true;
+
+  explicit FileLock(const FastArguments& arguments) : fd_(arguments.Int(0)) {}
+  LaneKey Key() const { return {kName, fd_, 0}; }
+  ssize_t Attempt(Blocking blocking, Scratch*) const {
+    return flock(fd_, blocking == Blocking::kNo ? LOCK_EX | LOCK_NB : LOCK_EX) == 0 ? 0 : -errno;
+  }
+  bool WouldBlock(ssize_t result) const { return result == -EAGAIN; }
+  Received Take(ssize_t, const Scratch&) const { return {}; }
+  void Discard(ssize_t) const {}
+  Bytes into() const { return {}; }
+  bool Own(Environment*) const { return true; }
+
+ private:
+  int fd_;
+};
+
+// semget(key, count, flags)
+Napi::Value Semget(const Napi::CallbackInfo& info) {
+  int semid = semget(ReadInt(info, 0), ReadInt(info, 1), ReadInt(info, 2));
+  return Result(info.Env(), semid >= 0 ? semid : -errno);
+}
+
+Napi::Object ToObject(Napi::Env env, const semid_ds& set) {
+  Napi::Object object = Napi::Object::New(env);
+  object["sem_perm"] = PermissionsToObject(env, set.sem_perm);
+  object["sem_otime"] = ToMember(env, set.sem_otime);
+  object["sem_ctime"] = ToMember(env, set.sem_ctime);
+  object["sem_nsems"] = ToMember(env, set.sem_nsems);
+  return object;
+}
+
+Napi::Object ToObject(Napi::Env env, const seminfo& limits) {
+  Napi::Object object = Napi::Object::New(env);
+  object["semmap"] = Napi::Number::New(env, limits.semmap);
+  object["semmni"] = Napi::Number::New(env, limits.semmni);
+  object["semmns"] = Napi::Number::New(env, limits.semmns);
+  object["semmnu"] = Napi::Number::New(env, limits.semmnu);
+  object["semmsl"] = Napi::Number::New(env, limits.semmsl);
+  object["semopm"] = Napi::Number::New(env, limits.semopm);
+  object["semume"] = Napi::Number::New(env, limits.semume);
+  object["semusz"] = Napi::Number::New(env, limits.semusz);
+  object["semvmx"] = Napi::Number::New(env, limits.semvmx);
+  object["semaem"] = Napi::Number::New(env, limits.semaem);
+  return object;
+}
+
+Napi::Value Values(Napi::Env env, int semid) {
+  semid_ds set = {};
+  SemctlArgument argument = {};
+  argument.buf = &set;
+  if (semctl(semid, 0, IPC_STAT, argument) != 0) return Result(env, -errno);
+  std::vector<unsigned short> values(set.sem_nsems);
+  argument.array = values.data();
+  if (semctl(semid, 0, GETALL, argument) != 0) return Result(env, -errno);
+  Napi::Array array = Napi::Array::New(env, values.size());
+  for (uint32_t index = 0; index < values.size(); index++) {
+    array.Set(index, Napi::Number::New(env, values[index]));
+  }
+  return array;
+}
+
+// semctl(semid, semnum, cmd, value): an object, an array, a number (0 where the command gives nothing), or -errno.
+Napi::Value Semctl(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  int semid = ReadInt(info, 0);
+  int cmd = ReadInt(info, 2);
+  if (cmd == GETALL) return Values(env, semid);
+  semid_ds set = {};
+  seminfo limits = {};
+  SemctlArgument argument = {};
+  bool describes = cmd == IPC_STAT || cmd == SEM_STAT || cmd == SEM_STAT_ANY;
+  bool limited = cmd == IPC_INFO || cmd == SEM_INFO;
+  if (describes) {
+    argument.buf = &set;
+  } else if (limited) {
+    argument.info = &limits;
+  } else if (cmd == SETVAL) {
+    // No other command gets a number of the caller's, which it might take for an address.
+    argument.val = ReadInt(info, 3);
+  }
+  int value = semctl(semid, ReadInt(info, 1), cmd, argument);
+  if (value < 0) return Result(env, -errno);
+  if (!describes && !limited) return Result(env, value);
+  Napi::Object object = describes ? ToObject(env, set) : ToObject(env, limits);
+  if (cmd != IPC_STAT) object[describes ? "id" : "maxid"] = Napi::Number::New(env, value);
+  return object;
+}
+
+// semctlSetAll(semid, values: Uint8Array over unsigned shorts)
+Napi::Value SemctlSetAll(const Napi::CallbackInfo& info) {
+  Bytes values;
+  ReadBytes(info.Env(), info[1], &values);
+  // The kernel reads as many as the set has, which may be another one than TypeScript has looked at. No set
+  // has more than can be numbered.
+  constexpr size_t kMostSemaphores = 65536;
+  std::vector<unsigned short> all(kMostSemaphores);
+  if (values.size > 0) memcpy(all.data(), values.data, std::min(values.size, 2 * kMostSemaphores));
+  SemctlArgument argument = {};
+  argument.array = all.data();
+  return Result(info.Env(), semctl(ReadInt(info, 0), 0, SETALL, argument) == 0 ? 0 : -errno);
+}
+
+// semctlSet(semid, uid, gid, mode): IPC_SET.
+Napi::Value SemctlSet(const Napi::CallbackInfo& info) {
+  semid_ds set = {};
+  set.sem_perm.uid = ReadUnsigned(info, 1);
+  set.sem_perm.gid = ReadUnsigned(info, 2);
+  set.sem_perm.mode = static_cast<decltype(set.sem_perm.mode)>(ReadUnsigned(info, 3));
+  SemctlArgument argument = {};
+  argument.buf = &set;
+  return Result(info.Env(), semctl(ReadInt(info, 0), 0, IPC_SET, argument) == 0 ? 0 : -errno);
+}
+
+}  // namespace
+
+void InitSysvSem(Napi::Env env, Napi::Object exports, Napi::Object constants,
+                 Environment* environment) {
+  exports["semget"] = Napi::Function::New<Semget>(env, "semget");
+  exports["semctl"] = Napi::Function::New<Semctl>(env, "semctl");
+  exports["semctlSetAll"] = Napi::Function::New<SemctlSetAll>(env, "semctlSetAll");
+  exports["semctlSet"] = Napi::Function::New<SemctlSet>(env, "semctlSet");
+  ExportFast(env, exports, "semtimedop", Semtimedop, environment);
+  Waitable<SemaphoreOperation>::Export(env, exports, environment);
+  Waitable<FileLock>::Export(env, exports, environment);
+  SetConstants(env, constants,
+               {{"SEM_UNDO", SEM_UNDO},
+                {"GETVAL", GETVAL},
+                {"SETVAL", SETVAL},
+                {"GETALL", GETALL},
+                {"SETALL", SETALL},
+                {"GETPID", GETPID},
+                {"GETNCNT", GETNCNT},
+                {"GETZCNT", GETZCNT},
+                {"SEM_STAT", SEM_STAT},
+                {"SEM_INFO", SEM_INFO},
+                {"SEM_STAT_ANY", SEM_STAT_ANY}});
+}
+
+}  // namespace unix_ipc
