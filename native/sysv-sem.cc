@@ -29,7 +29,34 @@ union SemctlArgument {
   seminfo* info;
 };
 
-// semop(operations; semid): the bytes are sembufs, one after the other.
+// The sembufs of a call: in the block, where they cost nothing to find, or as bytes where they have no room there.
+class Operations {
+ public:
+  // `slot`: the number that says of how many bytes they are.
+  Operations(const FastArguments& arguments, size_t slot) {
+    size_t size = arguments.Size(slot);
+    if (size <= Environment::kAlongSlots * sizeof(double)) {
+      first_ = reinterpret_cast<const sembuf*>(arguments.At(Environment::kAlongSlot));
+    } else {
+      first_ = reinterpret_cast<const sembuf*>(arguments.bytes().data);
+      size = std::min(size, arguments.bytes().size);
+    }
+    count_ = size / sizeof(sembuf);
+  }
+
+  const sembuf* begin() const { return first_; }
+  const sembuf* end() const { return first_ + count_; }
+  size_t count() const { return count_; }
+  // The calls of the C library don't say that they leave them as they are.
+  sembuf* data() const { return const_cast<sembuf*>(first_); }
+  void MoveTo(const sembuf* first) { first_ = first; }
+
+ private:
+  const sembuf* first_ = nullptr;
+  size_t count_ = 0;
+};
+
+// semop(operations; semid, bytes)
 class SemaphoreOperation {
  public:
   static constexpr char kName[] = "semop";
@@ -37,32 +64,34 @@ class SemaphoreOperation {
   static constexpr size_t kArguments = 2;
   static constexpr bool kTries = true;
 
-  // The second number: of how many bytes.
   explicit SemaphoreOperation(const FastArguments& arguments)
-      : semid_(arguments.Int(0)),
-        operations_(reinterpret_cast<sembuf*>(arguments.bytes().data)),
-        count_(std::min(arguments.Size(1), arguments.bytes().size) / sizeof(sembuf)) {}
+      : semid_(arguments.Int(0)), operations_(arguments, 1) {}
 
   // Different operations on one set don't compete: the one may be possible where the other is not. Equal ones
   // do. The hash of several may collide, and such waits then stand in one line: 2^-64 of them.
   LaneKey Key() const {
-    uint64_t hash = count_;
-    const auto* bytes = reinterpret_cast<const unsigned char*>(operations_);
-    for (size_t index = 0; index < count_ * sizeof(sembuf); index++) {
-      hash = (hash ^ bytes[index]) * 0x100000001b3;
+    uint64_t hash = operations_.count();
+    for (const sembuf& operation : operations_) {
+      uint64_t members = uint64_t{operation.sem_num} << 32 |
+                         uint64_t{static_cast<uint16_t>(operation.sem_op)} << 16 |
+                         static_cast<uint16_t>(operation.sem_flg);
+      hash = (hash ^ members) * 0x9e3779b97f4a7c15;
     }
     return {kName, semid_, static_cast<int64_t>(hash)};
   }
 
   ssize_t Attempt(Blocking blocking, Scratch* scratch) const {
-    sembuf* operations = operations_;
+    sembuf* operations = operations_.data();
     if (blocking == Blocking::kNo) {
-      operations = reinterpret_cast<sembuf*>(scratch->Reserve(count_ * sizeof(sembuf)));
-      if (operations == nullptr) return -ENOMEM;
-      std::copy(operations_, operations_ + count_, operations);
-      for (size_t index = 0; index < count_; index++) operations[index].sem_flg |= IPC_NOWAIT;
+      char* copy = scratch->Reserve(operations_.count() * sizeof(sembuf));
+      if (copy == nullptr) return -ENOMEM;
+      operations = reinterpret_cast<sembuf*>(copy);
+      std::copy(operations_.begin(), operations_.end(), operations);
+      for (size_t index = 0; index < operations_.count(); index++) {
+        operations[index].sem_flg |= IPC_NOWAIT;
+      }
     }
-    return semop(semid_, operations, count_) == 0 ? 0 : -errno;
+    return semop(semid_, operations, operations_.count()) == 0 ? 0 : -errno;
   }
 
   bool WouldBlock(ssize_t result) const { return result == -EAGAIN; }
@@ -71,8 +100,7 @@ class SemaphoreOperation {
   // Gives back what was acquired. What was released besides stays: it may have been taken by now.
   void Discard(ssize_t) {
     std::vector<sembuf> back;
-    for (size_t index = 0; index < count_; index++) {
-      sembuf operation = operations_[index];
+    for (sembuf operation : operations_) {
       if (operation.sem_op >= 0) continue;
       operation.sem_op = static_cast<short>(-operation.sem_op);
       operation.sem_flg |= IPC_NOWAIT;
@@ -84,30 +112,39 @@ class SemaphoreOperation {
   Bytes into() const { return {}; }
 
   bool Own(Environment*) {
-    own_.reset(new (std::nothrow) sembuf[count_]);
+    own_.reset(new (std::nothrow) sembuf[operations_.count()]);
     if (own_ == nullptr) return false;
-    std::copy(operations_, operations_ + count_, own_.get());
-    operations_ = own_.get();
+    std::copy(operations_.begin(), operations_.end(), own_.get());
+    operations_.MoveTo(own_.get());
     return true;
   }
 
  private:
   int semid_;
-  sembuf* operations_;
-  size_t count_;
+  Operations operations_;
   std::unique_ptr<sembuf[]> own_;
 };
+
+// semopOne(; semid): the first sembuf of the block. The same as semop with one, with nothing besides the call: a
+// pair of them takes the kernel no more than a few of these functions' own steps.
+napi_value SemopOne(napi_env env, napi_callback_info info) {
+  void* data = nullptr;
+  napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
+  double* block = static_cast<Environment*>(data)->block;
+  auto* operation = reinterpret_cast<sembuf*>(block + Environment::kAlongSlot);
+  int result = semop(static_cast<int>(block[0]), operation, 1);
+  block[Environment::kResultSlot] = result == 0 ? 0 : -errno;
+  return nullptr;
+}
 
 // semtimedop(operations; semid, bytes, seconds, nanoseconds)
 napi_value Semtimedop(napi_env env, napi_callback_info info) {
   return CallFast<View::kRead>(env, info, [](Environment*, const FastArguments& arguments) {
-    Bytes bytes = arguments.bytes();
-    size_t count = std::min(arguments.Size(1), bytes.size) / sizeof(sembuf);
+    Operations operations(arguments, 1);
     timespec timeout = {};
     timeout.tv_sec = static_cast<time_t>(arguments.Long(2));
     timeout.tv_nsec = static_cast<long>(arguments.Long(3));
-    int result =
-        semtimedop(arguments.Int(0), reinterpret_cast<sembuf*>(bytes.data), count, &timeout);
+    int result = semtimedop(arguments.Int(0), operations.data(), operations.count(), &timeout);
     return static_cast<int64_t>(result == 0 ? 0 : -errno);
   });
 }
@@ -240,6 +277,7 @@ void InitSysvSem(Napi::Env env, Napi::Object exports, Napi::Object constants,
   exports["semctl"] = Napi::Function::New<Semctl>(env, "semctl");
   exports["semctlSetAll"] = Napi::Function::New<SemctlSetAll>(env, "semctlSetAll");
   exports["semctlSet"] = Napi::Function::New<SemctlSet>(env, "semctlSet");
+  ExportFast(env, exports, "semopOne", SemopOne, environment);
   ExportFast(env, exports, "semtimedop", Semtimedop, environment);
   Waitable<SemaphoreOperation>::Export(env, exports, environment);
   Waitable<FileLock>::Export(env, exports, environment);

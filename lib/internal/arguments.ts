@@ -31,11 +31,14 @@ export function int(value: unknown, name: string): number {
 
 /** A C short. */
 export function short(value: unknown, name: string): number {
+  // As in int().
+  if (typeof value === 'number' && (value << 16) >> 16 === value) return value;
   return inRange(value, name, SHORT_MIN, SHORT_MAX);
 }
 
 /** A C unsigned short. */
 export function unsignedShort(value: unknown, name: string): number {
+  if (typeof value === 'number' && (value & USHORT_MAX) === value) return value;
   return inRange(value, name, 0, USHORT_MAX);
 }
 

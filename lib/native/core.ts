@@ -48,6 +48,7 @@ export const HELD_LOOP_SLOT = WAITS_SLOT + 1;
 
 /** What goes along with a message. */
 export const ALONG_SLOT = HELD_LOOP_SLOT + 1;
+export const ALONG_SLOTS = 384;
 
 /** Below every -errno: the argument was no typed array, or one over a detached buffer. */
 export const NOT_BYTES = -4094;

@@ -1,5 +1,5 @@
 import { binding } from '../internal/binding.js';
-import { block, given, result, setLong } from './core.js';
+import { ALONG_SLOT, ALONG_SLOTS, block, result, setLong } from './core.js';
 import type { ipc_perm } from './sysv-ipc.js';
 
 /** A set of semaphores as the kernel describes it. Times are seconds since 1970, 0 for never. */
@@ -27,10 +27,13 @@ export interface seminfo {
 /** native/sysv-sem.cc. Numbers and results of semop, semtimedop and flock cross in the block. */
 interface Addon {
   semget: (key: number, count: number, flags: number) => number;
+  /** The operations are those of the block, unless they are given. */
   semop: (operations?: Uint8Array) => void;
-  semopWithin: (operations: Uint8Array) => void;
-  semopLater: (operations: Uint8Array) => void;
-  semtimedop: (operations: Uint8Array) => void;
+  /** The first operation of the block. */
+  semopOne: () => void;
+  semopWithin: (operations?: Uint8Array) => void;
+  semopLater: (operations?: Uint8Array) => void;
+  semtimedop: (operations?: Uint8Array) => void;
   semctl: (
     semid: number,
     semnum: number,
@@ -59,44 +62,23 @@ interface Addon {
 
 const addon = binding as Addon;
 
-/** Members of a struct sembuf, and its bytes. */
+/** The members of one struct sembuf. */
 const MEMBERS = 3;
-const SEMBUF = 2 * MEMBERS;
 
-/** A list of operations as the kernel takes it. */
-export class Operations {
-  #members: Int16Array<ArrayBuffer>;
-  #bytes: Uint8Array<ArrayBuffer>;
-  #size = 0;
+/** Operations that have room in the block. */
+const inBlock = new Int16Array(block.buffer, ALONG_SLOT * block.BYTES_PER_ELEMENT, 4 * ALONG_SLOTS);
+/** The operations of the next call. */
+let members = inBlock;
+let size = 0;
 
-  constructor(room: number) {
-    this.#members = new Int16Array(MEMBERS * room);
-    this.#bytes = new Uint8Array(this.#members.buffer);
-  }
+function prepare(semid: number): void {
+  block[0] = semid;
+  block[1] = size;
+}
 
-  /** The memory, and how much of it is the list. */
-  get bytes(): Uint8Array {
-    return this.#bytes;
-  }
-  get size(): number {
-    return this.#size;
-  }
-
-  /** Begins a list of so many. */
-  start(count: number): void {
-    this.#size = count * SEMBUF;
-    if (this.#size <= this.#bytes.length) return;
-    this.#members = new Int16Array(MEMBERS * count);
-    this.#bytes = new Uint8Array(this.#members.buffer);
-  }
-
-  set(index: number, semaphore: number, operation: number, flags: number): void {
-    const at = MEMBERS * index;
-    const members = this.#members;
-    members[at] = semaphore;
-    members[at + 1] = operation;
-    members[at + 2] = flags;
-  }
+/** What the call is given where its operations have no room in the block. */
+function besides(): [] | [Uint8Array] {
+  return members === inBlock ? [] : [new Uint8Array(members.buffer)];
 }
 
 const NOTHING = new Uint8Array(1);
@@ -109,43 +91,58 @@ export const native = {
   semctlSetAll: addon.semctlSetAll,
   semctlSet: addon.semctlSet,
 
-  semop(semid: number, operations: Operations): number {
+  /** Begins the list of operations of the next call. */
+  startOperations(count: number): void {
+    const length = MEMBERS * count;
+    size = length * inBlock.BYTES_PER_ELEMENT;
+    members = length <= inBlock.length ? inBlock : new Int16Array(length);
+  },
+
+  setOperation(index: number, semaphore: number, operation: number, flags: number): void {
+    const at = MEMBERS * index;
+    members[at] = semaphore;
+    members[at + 1] = operation;
+    members[at + 2] = flags;
+  },
+
+  /** With one operation, which is the usual case. */
+  semopOne(semid: number, semaphore: number, operation: number, flags: number): number {
+    inBlock[0] = semaphore;
+    inBlock[1] = operation;
+    inBlock[2] = flags;
     block[0] = semid;
-    block[1] = operations.size;
-    const { bytes } = operations;
-    if (given.has(bytes)) {
-      addon.semop();
-    } else {
-      addon.semop(bytes);
-      given.keep(bytes);
-    }
+    addon.semopOne();
     return result();
   },
 
-  semtimedop(semid: number, operations: Operations, seconds: number, nanoseconds: number): number {
-    block[0] = semid;
-    block[1] = operations.size;
+  semop(semid: number): number {
+    prepare(semid);
+    if (members === inBlock) addon.semop();
+    else addon.semop(...besides());
+    return result();
+  },
+
+  semtimedop(semid: number, seconds: number, nanoseconds: number): number {
     setLong(2, seconds);
     setLong(3, nanoseconds);
-    addon.semtimedop(operations.bytes);
+    prepare(semid);
+    addon.semtimedop(...besides());
     return result();
   },
 
   /** Waits at most `timeout` milliseconds (negative: for ever), after `spin` microseconds without sleep. */
-  semopWithin(semid: number, operations: Operations, timeout: number, spin: number): number {
-    block[0] = semid;
-    block[1] = operations.size;
+  semopWithin(semid: number, timeout: number, spin: number): number {
     block[2] = timeout;
     block[3] = spin;
-    addon.semopWithin(operations.bytes);
+    prepare(semid);
+    addon.semopWithin(...besides());
     return result();
   },
 
-  semopLater(semid: number, operations: Operations, spin: number): number {
-    block[0] = semid;
-    block[1] = operations.size;
+  semopLater(semid: number, spin: number): number {
     block[2] = spin;
-    addon.semopLater(operations.bytes);
+    prepare(semid);
+    addon.semopLater(...besides());
     return result();
   },
 

@@ -3,7 +3,7 @@ import { int, object, short, unsignedShort } from '../internal/arguments.js';
 import { errno, invalidType, IpcError, outOfRange } from '../internal/errors.js';
 import { permissionChanges, withPresent, type PermissionChanges } from '../internal/sysv-permissions.js';
 import { time, type timespec } from '../internal/timespec.js';
-import { native, Operations, type semid_ds, type seminfo } from '../native/sysv-sem.js';
+import { native, type semid_ds, type seminfo } from '../native/sysv-sem.js';
 import { IPC_INFO, IPC_RMID, IPC_SET, IPC_STAT, key as validKey } from './sysv-ipc.js';
 
 /** One operation: sem_op less than 0 takes, greater than 0 gives, 0 waits until the semaphore is 0. */
@@ -34,10 +34,6 @@ export const SEM_STAT_ANY: number = native.constants.SEM_STAT_ANY;
 
 const EACCES = errno('EACCES');
 
-/** Room for what one call is given as a rule. */
-const USUAL = 64;
-const operations = new Operations(USUAL);
-
 /**
  * semget(2): the identifier of the set with this key, made first where semflg has IPC_CREAT: then all its semaphores are 0.
  * Never waits.
@@ -64,9 +60,28 @@ export function semget(key: number, nsems: number, semflg: number): number {
  */
 export function semop(semid: number, sops: sembuf[]): void {
   int(semid, 'semid');
-  prepare(sops);
-  const result = native.semop(semid, operations);
+  const result = sops instanceof Array && sops.length === 1 ? one(semid, sops[0]) : many(semid, sops);
   if (result < 0) throw new IpcError(result, 'semop', { id: semid });
+}
+
+function one(semid: number, operation: unknown): number {
+  if (typeof operation !== 'object' || operation === null) throw notOperation(operation, 0);
+  const { sem_num, sem_op, sem_flg } = operation as Partial<sembuf>;
+  return native.semopOne(
+    semid,
+    unsignedShort(sem_num, 'sops[0].sem_num'),
+    short(sem_op, 'sops[0].sem_op'),
+    sem_flg === undefined ? 0 : short(sem_flg, 'sops[0].sem_flg'),
+  );
+}
+
+function many(semid: number, sops: unknown): number {
+  prepare(sops);
+  return native.semop(semid);
+}
+
+function notOperation(value: unknown, index: number): TypeError {
+  return invalidType(`sops[${index}]`, 'an object', value);
 }
 
 /**
@@ -80,33 +95,18 @@ export function semtimedop(semid: number, sops: sembuf[], timeout: timespec | nu
   int(semid, 'semid');
   const limit = (timeout as unknown) === null ? null : time(timeout, 'timeout');
   prepare(sops);
-  const result =
-    limit === null
-      ? native.semop(semid, operations)
-      : native.semtimedop(semid, operations, limit.tv_sec, limit.tv_nsec);
+  const result = limit === null ? native.semop(semid) : native.semtimedop(semid, limit.tv_sec, limit.tv_nsec);
   if (result < 0) throw new IpcError(result, 'semtimedop', { id: semid });
 }
 
 function prepare(sops: unknown): void {
   if (!Array.isArray(sops)) throw invalidType('sops', 'an array', sops);
-  if (sops.length === 1) {
-    const only = sops[0] as Partial<sembuf>;
-    if (typeof only !== 'object' || (only as unknown) === null)
-      throw invalidType('sops[0]', 'an object', only);
-    const { sem_num, sem_op, sem_flg = 0 } = only;
-    const num = unsignedShort(sem_num, 'sops[0].sem_num');
-    const op = short(sem_op, 'sops[0].sem_op');
-    const flg = short(sem_flg, 'sops[0].sem_flg');
-    operations.start(1);
-    operations.set(0, num, op, flg);
-    return;
-  }
   // All are read before the list is begun: a getter may make such a call itself.
   const read: [number, number, number][] = [];
   for (let index = 0; index < sops.length; index++) {
     const each = sops[index] as Partial<sembuf>;
     const name = `sops[${index}]`;
-    if (typeof each !== 'object' || (each as unknown) === null) throw invalidType(name, 'an object', each);
+    if (typeof each !== 'object' || (each as unknown) === null) throw notOperation(each, index);
     const { sem_num, sem_op, sem_flg = 0 } = each;
     read.push([
       unsignedShort(sem_num, `${name}.sem_num`),
@@ -114,9 +114,9 @@ function prepare(sops: unknown): void {
       short(sem_flg, `${name}.sem_flg`),
     ]);
   }
-  operations.start(read.length);
+  native.startOperations(read.length);
   read.forEach(([num, op, flg], index) => {
-    operations.set(index, num, op, flg);
+    native.setOperation(index, num, op, flg);
   });
 }
 

@@ -120,6 +120,9 @@ class FastArguments {
 
   Bytes bytes() const { return bytes_; }
 
+  // What else is in the block.
+  const double* At(size_t slot) const { return block_ + slot; }
+
  private:
   const double* block_;
   Bytes bytes_;

@@ -64,7 +64,7 @@ struct Environment {
   static constexpr size_t kReadySlot =
       kBatchSlot + WaitEngine::kRecordRows * WaitEngine::kRecordSlots;
   static constexpr size_t kAlongSlot = kReadySlot + Readiness::kSlots;
-  static constexpr size_t kAlongSlots = 320;
+  static constexpr size_t kAlongSlots = 384;
   static constexpr size_t kBlockSlots = kAlongSlot + kAlongSlots;
   Napi::Reference<Napi::Float64Array> block_reference;
   double* block = nullptr;
