@@ -11,6 +11,7 @@ import {
   formatResult,
   formatSkipped,
   isMet,
+  subjectOf,
 } from './harness/report.js';
 import { canRun, median, runTrial } from './harness/trial.js';
 
@@ -46,7 +47,9 @@ async function runFamily(family, trials, signal) {
   let job;
   for (const trial of trials) {
     if (trial.job !== job)
-      console.log(formatHeading(trial.job, values['self-check'] ? baselineOf(trial.job) : 'Node'));
+      console.log(
+        formatHeading(trial.job, values['self-check'] ? baselineOf(trial.job) : subjectOf(trial.job)),
+      );
     job = trial.job;
     if (!canRun(trial)) {
       console.log(formatSkipped(trial, 'needs as many cores'));
@@ -116,6 +119,7 @@ async function main(signal) {
         job: trial.job.name,
         measure: trial.job.measure,
         baseline: baselineOf(trial.job),
+        subject: subjectOf(trial.job),
         variant: trial.variant,
         description: trial.description,
         size: trial.size,

@@ -6,6 +6,11 @@ export type { Key } from './internal/sysv-key.js';
 export { waitThreads } from './internal/wait-threads.js';
 export type { WaitOptions } from './internal/waiting.js';
 export { EventFd, type EventFdHandleOptions, type EventFdOptions } from './eventfd.js';
+export { Futex, type FutexOptions, type FutexOutcome } from './futex.js';
+export type { Memory } from './internal/memory-place.js';
+export { SharedMemory, SharedMemoryWindow } from './internal/shared-memory.js';
+export type { SharedMemoryOpenOptions } from './internal/shared-memory.options.js';
+export type { SysvOwner, SysvOwnerChanges } from './internal/sysv-owner.js';
 export { IPC_PRIVATE } from './sys/sysv-ipc.js';
 export { Pipe } from './pipe.js';
 export { Fifo } from './pipe.fifo.js';
@@ -22,6 +27,16 @@ export { PosixMessageQueue, type PosixMessage, type PosixMessageQueueStat } from
 export type { PosixMessageQueueListener, PosixMessageQueueNotification } from './posix-mq.notify.js';
 export type { PosixMessageQueueOptions, PosixSendOptions } from './posix-mq.options.js';
 export type { PosixMessageQueueInfo, PosixMessageQueueLimits } from './posix-mq.table.js';
+export {
+  PosixSemaphore,
+  type PosixSemaphoreHandleOptions,
+  type PosixSemaphoreOptions,
+  type PosixSemaphorePlaceOptions,
+} from './posix-sem.js';
+export type { PosixSharedMemoryStat } from './posix-shm.file.js';
+export { Memfd } from './posix-shm.memfd.js';
+export type { MemfdOptions, MemfdSeal, PosixSharedMemoryOptions } from './posix-shm.options.js';
+export { PosixSharedMemory, type PosixSharedMemoryLimits } from './posix-shm.js';
 export { SysvMessageQueue, type SysvMessage } from './sysv-msg.js';
 export type {
   SysvMessageQueueChanges,
@@ -31,6 +46,22 @@ export type {
   SysvSendOptions,
 } from './sysv-msg.options.js';
 export type { SysvMessageQueueInfo, SysvMessageQueueLimits, SysvMessageQueueStat } from './sysv-msg.table.js';
+export { SysvSemaphoreSet } from './sysv-sem.js';
+export type {
+  SysvSemaphoreOperation,
+  SysvSemaphoreSetHandleOptions,
+  SysvSemaphoreSetOptions,
+  SysvSemaphoreUndo,
+} from './sysv-sem.options.js';
+export type {
+  SysvSemaphoreSetInfo,
+  SysvSemaphoreSetLimits,
+  SysvSemaphoreSetStat,
+  SysvSemaphoreState,
+} from './sysv-sem.table.js';
+export { SysvSharedMemory } from './sysv-shm.js';
+export type { SysvSharedMemoryOptions } from './sysv-shm.options.js';
+export type { SysvSharedMemoryInfo, SysvSharedMemoryLimits, SysvSharedMemoryStat } from './sysv-shm.table.js';
 export type { SocketAddress } from './sys/unix-socket.address.js';
 export type { UnixAttachment } from './unix-socket.attachment.js';
 export type { UnixConnectOptions } from './unix-socket.connect.js';

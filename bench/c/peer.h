@@ -12,8 +12,10 @@
 // With this status the harness skips the trial and prints what stderr says.
 #define EXIT_SKIPPED 77
 
-// Of a message, in bytes.
+// Of a message, in bytes. What works on memory defines it before.
+#ifndef MAX_SIZE
 #define MAX_SIZE 65536
+#endif
 
 static size_t size = 64;
 static long count = 1;

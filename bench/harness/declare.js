@@ -17,6 +17,8 @@
  * @property {Part[]} [baseline] the same roles played by C where nothing is said
  * @property {string[]} [setting] for the family's `setUp`
  * @property {number[]} [sizes] instead of the family's
+ * @property {number} [warmup] iterations before the first turn, where each takes a good part of a millisecond or more
+ * @property {boolean} [alternating] as in `Trial`
  * @property {number} [speedup] how many times the iterations of the baseline Node needs to last about as long
  * @property {Partial<Record<1 | 2, Target>>} [targets] by number of cores, for the size that targets are about
  */
@@ -63,7 +65,17 @@ function peer([role, who]) {
  * @returns {Trial}
  */
 function declare(variant, scale, size, cores) {
-  const { job, name, description, peers, baseline, setting, targets = {}, speedup = 1 } = variant;
+  const {
+    job,
+    name,
+    description,
+    peers,
+    baseline,
+    setting,
+    alternating,
+    targets = {},
+    speedup = 1,
+  } = variant;
   const cost = scale.cost(job, size, cores);
   const count = Math.max(1, Math.round(TURN_IN_NANOSECONDS / cost));
   const target = size === scale.targetSize ? targets[cores] : undefined;
@@ -73,12 +85,13 @@ function declare(variant, scale, size, cores) {
     description,
     size,
     cores,
-    warmup: cost >= SLOW_IN_NANOSECONDS ? WARMUP_OF_SLOW : WARMUP,
+    warmup: variant.warmup ?? (cost >= SLOW_IN_NANOSECONDS ? WARMUP_OF_SLOW : WARMUP),
     count: { baseline: count, node: Math.max(1, Math.round(count * speedup)) },
     baseline: (baseline ?? peers.map(([role]) => /** @type {Part} */ ([role, 'c']))).map(peer),
     node: peers.map(peer),
     quick: target !== undefined,
     ...(setting ? { setting } : {}),
+    ...(alternating ? { alternating } : {}),
     ...(target ? { target } : {}),
   };
 }

@@ -14,6 +14,8 @@ import { basename } from 'node:path';
  * @property {string} description what one iteration is
  * @property {'time' | 'rate'} measure time per iteration (less is better) or iterations a second (more is better)
  * @property {string} [baseline] who this package is compared with: C where nothing is said
+ * @property {string} [subject] who is compared with it: Node where nothing is said
+ * @property {boolean} [throughput] the table also says how many bytes a second that is
  */
 
 /**
@@ -30,6 +32,8 @@ import { basename } from 'node:path';
  * @property {number} size bytes of a message
  * @property {1 | 2} cores one for all peers, or one for each of two
  * @property {number} warmup iterations before the first turn
+ * @property {boolean} [alternating] one group, that of `node`, does both by turns, the baseline's first: memory of one
+ *   process is compared with other memory of the same process
  * @property {{ baseline: number, node: number }} count iterations of one turn
  * @property {Peer[]} baseline the C program, or what else the job compares with
  * @property {Peer[]} node

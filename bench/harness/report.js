@@ -14,6 +14,11 @@ export function baselineOf({ baseline = 'C' }) {
   return baseline;
 }
 
+/** @param {Job} job */
+export function subjectOf({ subject = 'Node' }) {
+  return subject;
+}
+
 export function describeMachine() {
   return {
     node: process.version,
@@ -42,9 +47,12 @@ function ratio(value) {
   return value.toFixed(value < 0.1 ? 3 : 2);
 }
 
-/** @param {string[]} cells */
-function row([what = '', ...cells]) {
-  const widths = [6, 6, 14, 14, 7, 14];
+/**
+ * @param {Job} job
+ * @param {string[]} cells
+ */
+function row({ throughput }, [what = '', ...cells]) {
+  const widths = [9, 6, 14, 14, 8, 16, ...(throughput ? [12, 12] : [])];
   const rest = cells.map((cell, i) => (i < widths.length ? cell.padStart(widths[i] ?? 0) : `  ${cell}`));
   return `${what.padEnd(52)}${rest.join('')}`.trimEnd();
 }
@@ -57,7 +65,7 @@ export function formatHeading(job, node) {
   const { name, description, measure } = job;
   const { figure: unit, better } = units[measure];
   const baseline = baselineOf(job);
-  const columns = row([
+  const columns = row(job, [
     measure,
     'bytes',
     'cores',
@@ -65,16 +73,25 @@ export function formatHeading(job, node) {
     `${node} ${unit}`,
     'ratio',
     'min - max',
+    ...(job.throughput ? [`${baseline} GB/s`, `${node} GB/s`] : []),
     'target',
   ]);
   return `\n${name}: ${description}\nratio: ${node}'s ${measure} / ${baseline}'s, ${better} is better\n${columns}`;
 }
 
 /**
+ * @param {number} size
+ * @param {number} microseconds
+ */
+function gigabytesPerSecond(size, microseconds) {
+  return figure(size / microseconds / 1000);
+}
+
+/**
  * @param {Trial} trial
  * @param {Result} result
  */
-export function formatResult({ description, size, cores, target }, { baseline, node, ratios }) {
+export function formatResult({ job, description, size, cores, target }, { baseline, node, ratios }) {
   const middle = median(ratios);
   const range = `${ratio(Math.min(...ratios))} - ${ratio(Math.max(...ratios))}`;
   const wanted = target
@@ -87,15 +104,16 @@ export function formatResult({ description, size, cores, target }, { baseline, n
     figure(median(node)),
     ratio(middle),
     range,
+    ...(job.throughput ? [baseline, node].map((times) => gigabytesPerSecond(size, median(times))) : []),
     wanted,
   ];
-  return row([description, ...cells]);
+  return row(job, [description, ...cells]);
 }
 
 /**
  * @param {Trial} trial
  * @param {string} reason
  */
-export function formatSkipped({ description, size, cores }, reason) {
-  return `${row([description, String(size), String(cores)])}  skipped: ${reason}`;
+export function formatSkipped({ job, description, size, cores }, reason) {
+  return `${row(job, [description, String(size), String(cores)])}  skipped: ${reason}`;
 }

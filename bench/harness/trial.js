@@ -57,7 +57,7 @@ function controlOf({ name }) {
 
 /**
  * One trial: a fresh group of processes for the baseline and one for Node, each with objects of its own, taking turns:
- * C, Node, C, Node … While one has its turn the other is asleep.
+ * C, Node, C, Node … While one has its turn the other is asleep. An alternating trial has one group, which takes them all.
  * @param {Family} family
  * @param {Trial} trial
  * @param {AbortSignal} signal
@@ -80,7 +80,7 @@ async function runOnce(family, trial, signal) {
   const start = (peers, count) => {
     const { args: common, fds = [] } = family.setUp(control, trial);
     objects.push(common);
-    const numbers = { s: trial.size, n: count, w: trial.warmup, t: TURNS };
+    const numbers = { s: trial.size, n: count, w: trial.warmup, t: trial.alternating ? 2 * TURNS : TURNS };
     const options = Object.entries(numbers).flatMap(([letter, value]) => [`-${letter}`, String(value)]);
     try {
       const group = new PeerGroup(
@@ -100,9 +100,9 @@ async function runOnce(family, trial, signal) {
   };
 
   try {
-    const baseline = start(trial.baseline, trial.count.baseline);
     const node = start(trial.node, trial.count.node);
-    await Promise.all([baseline.ready(), node.ready()]);
+    const baseline = trial.alternating ? node : start(trial.baseline, trial.count.baseline);
+    await Promise.all(groups.map((group) => group.ready()));
     /** @type {Result} */
     const turns = { baseline: [], node: [], ratios: [] };
     for (let i = 0; i < TURNS; i++) {
@@ -112,7 +112,7 @@ async function runOnce(family, trial, signal) {
       turns.node.push(ofNode);
       turns.ratios.push(ofNode / ofBaseline);
     }
-    await Promise.all([baseline.ended(), node.ended()]);
+    await Promise.all(groups.map((group) => group.ended()));
     return { baseline: median(turns.baseline), node: median(turns.node), ratio: median(turns.ratios) };
   } finally {
     await Promise.all(groups.map((group) => group.stop()));

@@ -4,10 +4,15 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Demo, Peer, PeerOptions } from './demo/demo.js';
 import { eventfd } from './demo/eventfd.js';
+import { futex } from './demo/futex.js';
 import { fifo } from './demo/pipe.fifo.js';
 import { pipe } from './demo/pipe.js';
 import { posixMq } from './demo/posix-mq.js';
+import { posixSem } from './demo/posix-sem.js';
+import { posixShm } from './demo/posix-shm.js';
 import { sysvMsg } from './demo/sysv-msg.js';
+import { sysvSem } from './demo/sysv-sem.js';
+import { sysvShm } from './demo/sysv-shm.js';
 import { unixSocket } from './demo/unix-socket.js';
 
 const demos: Record<string, Demo> = {
@@ -17,6 +22,11 @@ const demos: Record<string, Demo> = {
   fifo,
   eventfd,
   'unix-socket': unixSocket,
+  'sysv-shm': sysvShm,
+  'posix-shm': posixShm,
+  'sysv-sem': sysvSem,
+  'posix-sem': posixSem,
+  futex,
 };
 
 /** Starts this file once more, as the other process of a demo. */

@@ -48,6 +48,8 @@ export interface Ending<T> {
   explain(result: number): Error;
   /** What such a failure means where the call has waited before. */
   late(result: number): number;
+  /** The value of a promise whose call failed in a way that is an answer too; undefined where it is none. */
+  otherwise?(result: number): T | undefined;
 }
 
 /** A call that waits on a thread of the addon. */
@@ -68,9 +70,15 @@ class ThreadWait<T> extends Wait<T> implements PendingWait {
 
   done(result: number, detail: number | bigint, data: Buffer): void {
     this.end(() => {
-      if (result < 0) throw this.#ending.explain(this.#ending.late(result));
+      if (result < 0) return this.#failed(result);
       return this.#ending.settle(result, detail, data);
     }, result === ECANCELED);
+  }
+
+  #failed(result: number): T {
+    const answer = this.#ending.otherwise?.(result);
+    if (answer !== undefined) return answer;
+    throw this.#ending.explain(this.#ending.late(result));
   }
 
   protected withdraw(): boolean {

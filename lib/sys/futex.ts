@@ -10,19 +10,22 @@ export type FutexMemory = ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
 
 const WORD = 4;
 
-// The place of the call before: as a rule it is the same again.
-let lastMemory: unknown;
+// The place of the call before: as a rule it is the same again. Held weakly, since memory that was forgotten is detached.
+let last = new WeakRef<object>({});
 let lastOffset: unknown;
-let lastWord = new Uint8Array(0);
+let lastWord = new WeakRef(new Uint8Array(0));
 
 function wordAt(memory: unknown, byteOffset: unknown): Uint8Array {
-  if (memory === lastMemory && byteOffset === lastOffset && lengthOf(lastWord) === WORD) return lastWord;
+  if (byteOffset === lastOffset && memory === last.deref()) {
+    const word = lastWord.deref();
+    if (word !== undefined && lengthOf(word) === WORD) return word;
+  }
   const { buffer, start } = placeIn(memory, byteOffset, WORD, 'memory');
   // TypeScript tells the two kinds of buffers apart; typed arrays don't.
   const word = new Uint8Array(buffer as ArrayBuffer, start, WORD);
-  lastMemory = memory;
+  last = new WeakRef(memory as object);
   lastOffset = byteOffset;
-  lastWord = word;
+  lastWord = new WeakRef(word);
   return word;
 }
 

@@ -26,6 +26,9 @@ const KNOWN = VALUE >= 0;
 const ORDERED = process.arch === 'x64' || process.arch === 'ia32';
 const { add, compareExchange, load, sub } = Atomics;
 
+/** In a second. */
+const NANOSECONDS = 1e9;
+
 /** The words of a semaphore that has ended. */
 const ENDED = new Int32Array(0);
 
@@ -197,12 +200,14 @@ export function sem_trywait(sem: sem_t): void {
  * sem_timedwait(3): takes 1. Waits while there is none, no longer than until a time.
  *
  * @param absTimeout of the system's clock, as Date.now() tells
- * @throws IpcError EINTR, EINVAL (the handle has ended; a tv_nsec that is none, where it would wait), ETIMEDOUT
+ * @throws IpcError EINTR, EINVAL (the handle has ended; a tv_nsec that is none), ETIMEDOUT
  * @see https://man7.org/linux/man-pages/man3/sem_wait.3.html
  */
 export function sem_timedwait(sem: sem_t, absTimeout: timespec): void {
   const words = Semaphore.words(sem);
   const { tv_sec, tv_nsec } = time(absTimeout, 'absTimeout');
+  // The C library looks at it first too.
+  if (tv_nsec < 0 || tv_nsec >= NANOSECONDS) throw new IpcError(EINVAL, 'sem_timedwait');
   if (!take(words, 'sem_timedwait')) check(native.timedWait(words, tv_sec, tv_nsec), 'sem_timedwait');
 }
 

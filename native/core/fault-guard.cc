@@ -87,6 +87,21 @@ bool Replace(uintptr_t from, size_t size, bool copy) {
   return false;
 }
 
+// Puts anonymous memory in the place of the whole, which divides no mapping: for when no more are allowed.
+bool ReplaceAll(const GuardedRange* range, bool copy) {
+  void* place = reinterpret_cast<void*>(range->begin.load());
+  size_t size = range->end - range->begin;
+  constexpr int kProtection = PROT_READ | PROT_WRITE;
+  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  void* content = copy ? mmap(nullptr, size, kProtection, kFlags, -1, 0) : nullptr;
+  if (content == MAP_FAILED) return false;
+  if (copy) memcpy(content, place, size);
+  bool replaced = mmap(place, size, kProtection, kFlags | MAP_FIXED, -1, 0) != MAP_FAILED;
+  if (copy && replaced) memcpy(place, content, size);
+  if (copy) munmap(content, size);
+  return replaced;
+}
+
 // Mends the page that was touched, and those after it once there have been many.
 bool Mend(GuardedRange* range, uintptr_t address, bool copy) {
   uint32_t doublings = std::min(range->mended.fetch_add(1) / kMendsOfASize, kMostDoublings);
@@ -95,6 +110,7 @@ bool Mend(GuardedRange* range, uintptr_t address, bool copy) {
     uintptr_t from = address - (address - range->begin) % page;
     size_t size = std::min(page << doublings, RoundUp(range->end - from, page));
     if (Replace(from, size, copy)) return true;
+    if (errno == ENOMEM) return ReplaceAll(range, copy);
     if (errno != EINVAL) return false;
   }
   return false;
@@ -147,8 +163,20 @@ void Install(int signal, struct sigaction* previous) {
   sigaction(signal, &guard, nullptr);
 }
 
+// Wants the mutex held. Somebody may have had a handler meanwhile, and left none when he took it away. One that
+// is there now came later than ours and knows of it: to go before it would make a ring of the two.
+void InstallAgain() {
+  for (int signal : {SIGSEGV, SIGBUS}) {
+    struct sigaction present = {};
+    sigaction(signal, nullptr, &present);
+    if (present.sa_handler == SIG_DFL)
+      Install(signal, signal == SIGBUS ? &previous_bus : &previous_segv);
+  }
+}
+
 // Wants the mutex held.
 GuardedRange* FreeRange() {
+  if (chunks != nullptr) InstallAgain();
   Chunk* last = nullptr;
   for (Chunk* chunk = chunks; chunk != nullptr; chunk = chunk->next) {
     for (GuardedRange& range : chunk->ranges) {

@@ -20,6 +20,10 @@ namespace {
 // More does not fit into an ArrayBuffer of every Node that there is.
 constexpr size_t kLargestBuffer = size_t{1} << 32;
 
+// The kernel allows a process 65,530 mappings as a rule (vm.max_map_count), and the runtime ends where it can have
+// no more.
+constexpr size_t kMostMappings = 32768;
+
 constexpr size_t kLargestPage = size_t{1} << 30;
 
 void Unmap(const Pages& pages) {

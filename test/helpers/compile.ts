@@ -29,3 +29,9 @@ export function compiled(name: string): string {
 export function compiledLibrary(name: string): string {
   return compiledTo(name, `${name}.so`, '-shared', '-fPIC');
 }
+
+/** The same as an addon of Node, to be loaded by process.dlopen(). */
+export function compiledAddon(name: string): string {
+  const headers = join(root, 'node_modules', 'node-api-headers', 'include');
+  return compiledTo(name, `${name}.node`, '-shared', '-fPIC', `-I${headers}`);
+}

@@ -1,7 +1,7 @@
 import { type ChildProcess, type StdioOptions, spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
+import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { fromLine, toLine } from '../fixtures/wire.js';
 import { CAP_IPC_OWNER, hasCapability } from './kernel.js';
 
@@ -24,6 +24,9 @@ export interface Exit {
   stdout: string;
   stderr: string;
 }
+
+/** Ends a peer when who started it is over: a test, or all tests that share it. */
+let whenOver: (end: () => Promise<void>) => void = onTestFinished;
 
 /** A process that a test started; it is gone when the test is over. */
 export class Peer {
@@ -51,7 +54,7 @@ export class Peer {
         resolve({ code, signal, stdout: this.#stdout, stderr: this.#stderr });
       });
     });
-    onTestFinished(async () => {
+    whenOver(async () => {
       child.kill('SIGKILL');
       await this.exited;
     });
@@ -190,6 +193,27 @@ async function ready(peer: NodePeer): Promise<NodePeer> {
   const line = await peer.line();
   if (line !== 'ready') throw new Error(`the peer began with ${line}`);
   return peer;
+}
+
+/** A process that all tests of a file or a describe() use in turn: started before the first, gone after the last. */
+export function sharedPeer<P extends Peer>(start: () => Promise<P>): () => P {
+  const ends: (() => Promise<void>)[] = [];
+  let peer: P | undefined;
+  beforeAll(async () => {
+    whenOver = (end) => void ends.push(end);
+    try {
+      peer = await start();
+    } finally {
+      whenOver = onTestFinished;
+    }
+  });
+  afterAll(async () => {
+    for (const end of ends) await end();
+  });
+  return () => {
+    if (peer === undefined) throw new Error('a shared peer is there for tests alone');
+    return peer;
+  };
 }
 
 export const nobody = 65_534;

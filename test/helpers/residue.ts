@@ -1,8 +1,10 @@
-// Runs around every test file: threads asleep in a call of the package and descriptors that a file leaves behind fail it.
+// Runs around every test file: threads asleep in a call of the package, descriptors and mappings of shared memory that a
+// file leaves behind fail it.
 import { readdirSync, readlinkSync } from 'node:fs';
 import { EventFd } from 'unix-ipc';
 import { afterAll, beforeAll } from 'vitest';
 import { asleepInAny } from './kernel.js';
+import { sharedMaps } from './mappings.js';
 import { until } from './until.js';
 
 function descriptors(): string[] {
@@ -17,6 +19,7 @@ function descriptors(): string[] {
 }
 
 let before: Set<string>;
+let mapsBefore: Set<string>;
 
 beforeAll(async () => {
   // What the package needs for readiness is made with the first wait and stays.
@@ -25,6 +28,7 @@ beforeAll(async () => {
   event.signalSync();
   await waiting;
   before = new Set(descriptors());
+  mapsBefore = new Set(sharedMaps());
 });
 
 afterAll(async () => {
@@ -32,5 +36,15 @@ afterAll(async () => {
   const more = (): string[] => descriptors().filter((entry) => !before.has(entry));
   await until('descriptors are closed', () => more().length === 0, 2_000).catch((error: unknown) => {
     throw new Error(`descriptors left open: ${more().join(', ')}`, { cause: error });
+  });
+  // What nobody holds any more goes with its buffer.
+  const moreMaps = (): string[] => sharedMaps().filter((line) => !mapsBefore.has(line));
+  const collected = (): boolean => {
+    if (moreMaps().length === 0) return true;
+    globalThis.gc?.();
+    return false;
+  };
+  await until('mappings are gone', collected, 2_000).catch((error: unknown) => {
+    throw new Error(`mappings left: ${moreMaps().join('\n')}`, { cause: error });
   });
 });

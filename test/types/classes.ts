@@ -6,12 +6,18 @@ import {
   Fifo,
   IPC_PRIVATE,
   IpcError,
+  Memfd,
+  type MemfdSeal,
   Pipe,
   PipeReader,
   PipeWriter,
   PosixMessageQueue,
+  PosixSharedMemory,
+  SharedMemory,
+  SharedMemoryWindow,
   type SocketAddress,
   SysvMessageQueue,
+  SysvSharedMemory,
   type UnixBindOptions,
   type UnixChunk,
   type UnixCredentials,
@@ -413,4 +419,117 @@ export async function streams(): Promise<Buffer | undefined> {
   adopted.close();
   accepted?.close();
   return counts.length + who.length > 0 ? chunk?.data : tried?.data;
+}
+
+export function memory(any: SharedMemory): number {
+  const { size, readOnly, closed }: { size: number; readOnly: boolean; closed: boolean } = any;
+  const buffer: ArrayBuffer = any.buffer;
+  const bytes: Buffer = any.bytes;
+  const copies: Buffer[] = [any.read(), any.read(8), any.read(8, 8)];
+  any.write(0, 'text');
+  any.write(8, new Uint8Array(1));
+  // @ts-expect-error memory holds bytes
+  any.write(8, 5);
+  using window: SharedMemoryWindow = any.window(8, 16);
+  const again: SharedMemory = window.window(8, 8);
+  again.close();
+  // @ts-expect-error how long memory is its class says
+  any.size = 5;
+  // @ts-expect-error the memory can't be another
+  any.buffer = buffer;
+  // @ts-expect-error shared memory is opened by one of its classes
+  void new SharedMemory();
+  // @ts-expect-error a window is made by its memory
+  void new SharedMemoryWindow();
+  return readOnly || closed ? size : bytes.length + copies.length;
+}
+
+export function segments(): (number | bigint)[] {
+  using made = SysvSharedMemory.create({
+    size: 4096,
+    key: { path: '/tmp', projId: 'A' },
+    mode: 0o600,
+    exclusive: true,
+    hugePages: false,
+    reserve: true,
+  });
+  const base: SharedMemory = made;
+  const opened: SysvSharedMemory[] = [
+    SysvSharedMemory.create({ size: 1 }),
+    SysvSharedMemory.open(1, { readOnly: true }),
+    SysvSharedMemory.open({ path: '/tmp', projId: 1 }),
+    SysvSharedMemory.openId(1, { readOnly: false }),
+  ];
+  // @ts-expect-error a new segment has a size
+  SysvSharedMemory.create({ key: 1 });
+  // @ts-expect-error what is opened has its size
+  SysvSharedMemory.open(1, { size: 5 });
+  // @ts-expect-error a System V segment keeps its size
+  made.resize(5);
+  const stat = made.stat();
+  const times: (Date | undefined)[] = [stat.attachTime, stat.detachTime, stat.changeTime];
+  const flags: boolean[] = [stat.removed, stat.locked];
+  made.set({ uid: 1, gid: 1, mode: 0o640 });
+  made.lock();
+  made.unlock();
+  made.remove();
+  made.detach();
+  const limits = SysvSharedMemory.limits();
+  return [
+    memory(base) + opened.length + times.length + flags.length,
+    made.id,
+    made.key,
+    stat.key + stat.uid + stat.gid + stat.creatorUid + stat.creatorGid + stat.mode + stat.size,
+    stat.attached + stat.creatorPid + stat.lastPid,
+    ...SysvSharedMemory.list().map(({ id, size, attached }): number => id + size + attached),
+    limits.maxSegmentSize,
+    limits.maxSegments,
+    limits.maxTotalPages,
+    limits.segments,
+    limits.pages,
+    limits.residentPages,
+    limits.swappedPages,
+  ];
+}
+
+export function objects(): string[] {
+  const options = { name: '/name', size: 4096, mode: 0o600, exclusive: false, reserve: false };
+  using made = PosixSharedMemory.create(options);
+  const opened: PosixSharedMemory = PosixSharedMemory.open('/name', { readOnly: true });
+  // @ts-expect-error an object that others can open has a name
+  PosixSharedMemory.create({ size: 4096 });
+  // @ts-expect-error a name is a string
+  PosixSharedMemory.open(1);
+  const { size, uid, gid, mode, unlinked, accessTime, modifyTime, changeTime } = made.stat();
+  const times: Date[] = [accessTime, modifyTime, changeTime];
+  made.resize(8192);
+  made.lock();
+  made.unlock();
+  made.unlink();
+  const { size: all, free } = PosixSharedMemory.limits();
+  const fds: number[] = [opened.fd, opened.release()];
+  const numbers: number[] = [size, uid, gid, mode, times.length, Number(unlinked), Number(all), Number(free)];
+  const names: string[] = PosixSharedMemory.list();
+  return [...names, made.name, String(numbers.length + fds.length + memory(made))];
+}
+
+export function memfds(): MemfdSeal[] {
+  using made = Memfd.create({ size: 4096, name: 'name', hugePages: false, reserve: true });
+  const adopted: Memfd = Memfd.fromFd(made.fd, { readOnly: true });
+  const all: MemfdSeal[] = ['write', 'future-write', 'shrink', 'grow', 'exec', 'seal'];
+  made.seal('shrink', 'grow');
+  made.seal(...all);
+  // @ts-expect-error there is no such seal
+  made.seal('read');
+  // @ts-expect-error seals are put on and never taken off
+  made.seals = [];
+  // @ts-expect-error a memfd has no name that others could open
+  made.unlink();
+  made.resize(1);
+  made.lock();
+  made.unlock();
+  const [left] = UnixDatagramSocket.pair();
+  left.sendSync('memory', { descriptors: [made, adopted.fd] });
+  const size: number = made.stat().size;
+  return [...made.seals].slice(size + adopted.release());
 }

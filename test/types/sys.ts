@@ -149,6 +149,88 @@ type Sockets =
   | 'SHUT_RDWR';
 export const sockets: Pick<typeof contract, Sockets> = sys;
 
+type Shm =
+  | 'shmget'
+  | 'shmat'
+  | 'shmdt'
+  | 'shmctl'
+  | 'SHM_RDONLY'
+  | 'SHM_RND'
+  | 'SHM_EXEC'
+  | 'SHM_HUGETLB'
+  | 'SHM_NORESERVE'
+  | 'SHM_DEST'
+  | 'SHM_LOCKED'
+  | 'SHMLBA'
+  | 'SHM_LOCK'
+  | 'SHM_UNLOCK'
+  | 'SHM_STAT'
+  | 'SHM_INFO'
+  | 'SHM_STAT_ANY';
+export const shm: Pick<typeof contract, Shm> = sys;
+
+type Sem =
+  | 'semget'
+  | 'semop'
+  | 'semtimedop'
+  | 'semctl'
+  | 'SEM_UNDO'
+  | 'GETVAL'
+  | 'SETVAL'
+  | 'GETALL'
+  | 'SETALL'
+  | 'GETPID'
+  | 'GETNCNT'
+  | 'GETZCNT'
+  | 'SEM_STAT'
+  | 'SEM_INFO'
+  | 'SEM_STAT_ANY';
+export const sem: Pick<typeof contract, Sem> = sys;
+
+type Mman =
+  | 'shm_open'
+  | 'shm_unlink'
+  | 'memfd_create'
+  | 'ftruncate'
+  | 'mmap'
+  | 'munmap'
+  | 'msync'
+  | 'PROT_NONE'
+  | 'PROT_READ'
+  | 'PROT_WRITE'
+  | 'MAP_SHARED'
+  | 'MAP_PRIVATE'
+  | 'MAP_ANONYMOUS'
+  | 'MAP_POPULATE'
+  | 'MAP_HUGETLB'
+  | 'MS_SYNC'
+  | 'MS_ASYNC'
+  | 'MS_INVALIDATE'
+  | 'MFD_CLOEXEC'
+  | 'MFD_ALLOW_SEALING'
+  | 'MFD_HUGETLB'
+  | 'MFD_NOEXEC_SEAL';
+export const mman: Pick<typeof contract, Mman> = sys;
+
+type Semaphores =
+  | 'sem_open'
+  | 'sem_close'
+  | 'sem_unlink'
+  | 'sem_init'
+  | 'sem_at'
+  | 'sem_destroy'
+  | 'sem_post'
+  | 'sem_wait'
+  | 'sem_trywait'
+  | 'sem_timedwait'
+  | 'sem_getvalue'
+  | 'SIZEOF_SEM_T'
+  | 'SEM_VALUE_MAX';
+export const semaphores: Pick<typeof contract, Semaphores> = sys;
+
+type Futex = 'futex_wait' | 'futex_wake';
+export const futex: Pick<typeof contract, Futex> = sys;
+
 /** Programs name the structures too: what the package gives fits where the contract's is wanted. */
 type Gives<Ours, Theirs> = Ours extends Theirs ? true : never;
 type Takes<Ours, Theirs> = Theirs extends Ours ? true : never;
@@ -163,7 +245,34 @@ export const structures: [
   Takes<sys.ucred, contract.ucred>,
   Gives<sys.SocketAddress, contract.SocketAddress>,
   Takes<sys.SocketAddress, contract.SocketAddress>,
-] = [true, true, true, true, true, true, true, true, true, true];
+  Gives<sys.shmid_ds, contract.shmid_ds>,
+  Gives<sys.shminfo, contract.shminfo>,
+  Gives<sys.shm_info, contract.shm_info>,
+  Takes<sys.sembuf, contract.sembuf>,
+  Gives<sys.semid_ds, contract.semid_ds>,
+  Gives<sys.seminfo, contract.seminfo>,
+  Gives<sys.sem_t, contract.sem_t>,
+  Takes<sys.sem_t, contract.sem_t>,
+] = [
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+];
 
 /** What a program in TypeScript writes against the contract compiles against this package. */
 export function program(path: string): string {
@@ -237,6 +346,66 @@ export function socketProgram(path: string): string {
   return `${total} ${String(cut)} ${address.toString()} ${typeof option}`;
 }
 
+export function segmentProgram(path: string): string {
+  const shmid: number = sys.shmget(sys.ftok(path, 'A'), 4096, sys.IPC_CREAT | 0o600);
+  const buffer: ArrayBuffer = sys.shmat(shmid);
+  const other: ArrayBuffer = sys.shmat(shmid, null, sys.SHM_RDONLY | sys.SHM_RND);
+  new Uint8Array(buffer)[0] = new DataView(other).getUint8(1);
+  sys.shmctl(shmid, sys.IPC_SET, { shm_perm: { mode: 0o600 } });
+  const { shm_segsz, shm_perm } = sys.shmctl(shmid, sys.IPC_STAT) as sys.shmid_ds;
+  const { shmmax, maxid } = sys.shmctl(0, sys.IPC_INFO) as sys.shminfo & { maxid: number };
+  const { shm_rss } = sys.shmctl(0, sys.SHM_INFO) as sys.shm_info & { maxid: number };
+  sys.shmctl(shmid, sys.SHM_LOCK);
+  sys.shmdt(buffer);
+  sys.shmctl(shmid, sys.IPC_RMID);
+  return `${shm_segsz} ${shm_perm.mode} ${String(shmmax)} ${maxid} ${shm_rss}`;
+}
+
+export function mappingProgram(): number {
+  const fd: number = sys.shm_open('/name', sys.O_CREAT | sys.O_RDWR);
+  sys.ftruncate(fd, 4096);
+  const buffer: ArrayBuffer = sys.mmap(null, 4096, sys.PROT_READ | sys.PROT_WRITE, sys.MAP_SHARED, fd);
+  const part: ArrayBuffer = sys.mmap(null, 10, sys.PROT_NONE, sys.MAP_PRIVATE, fd, 4096);
+  sys.msync(buffer, sys.MS_SYNC);
+  sys.munmap(buffer);
+  sys.shm_unlink('/name');
+  const memfd: number = sys.memfd_create('name') + sys.memfd_create('name', sys.MFD_ALLOW_SEALING);
+  return memfd + sys.fcntl(memfd, sys.F_ADD_SEALS, sys.F_SEAL_WRITE) + part.byteLength;
+}
+
+export function semaphoreProgram(memory: ArrayBuffer): string {
+  const semid: number = sys.semget(sys.IPC_PRIVATE, 2, 0o600);
+  const ops: sys.sembuf[] = [{ sem_num: 0, sem_op: 1 }];
+  sys.semop(semid, [...ops, { sem_num: 1, sem_op: -1, sem_flg: sys.SEM_UNDO | sys.IPC_NOWAIT }]);
+  sys.semtimedop(semid, ops, { tv_sec: 1, tv_nsec: 0 });
+  sys.semtimedop(semid, ops, null);
+  sys.semctl(semid, 0, sys.SETVAL, 5);
+  sys.semctl(semid, 0, sys.SETALL, [1, 2]);
+  sys.semctl(semid, 0, sys.IPC_SET, { sem_perm: { uid: 0 } });
+  const values = sys.semctl(semid, 0, sys.GETALL) as number[];
+  const { sem_nsems } = sys.semctl(semid, 0, sys.IPC_STAT) as sys.semid_ds;
+  const { semvmx } = sys.semctl(0, 0, sys.IPC_INFO) as sys.seminfo & { maxid: number };
+  const named: sys.sem_t = sys.sem_open('/name', sys.O_CREAT, 0o600, 1);
+  const placed: sys.sem_t = sys.sem_init(memory, 64, 0);
+  const again: sys.sem_t = sys.sem_at(memory, 64);
+  sys.sem_post(again);
+  sys.sem_wait(placed);
+  sys.sem_trywait(named);
+  sys.sem_timedwait(named, { tv_sec: 1, tv_nsec: 0 });
+  const value: number = sys.sem_getvalue(named) + sys.SIZEOF_SEM_T + sys.SEM_VALUE_MAX;
+  sys.sem_close(named);
+  sys.sem_destroy(placed);
+  sys.sem_unlink('/name');
+  return `${values.join()} ${sem_nsems} ${semvmx} ${value}`;
+}
+
+export function futexProgram(memory: ArrayBuffer): number {
+  sys.futex_wait(memory, 0, 1);
+  sys.futex_wait(new Int32Array(memory), 4, 1, { tv_sec: 1, tv_nsec: 0 });
+  sys.futex_wait(new SharedArrayBuffer(8), 4, 1, null);
+  return sys.futex_wake(new DataView(memory), 0, 1);
+}
+
 // @ts-expect-error a type of message is a number or a bigint
 export const wrongType = (): void => sys.msgsnd(1, '1', 'text');
 // @ts-expect-error a structure has no member of that name
@@ -249,3 +418,11 @@ export const wrongAddress = (): void => sys.connect(1, 80);
 export const wrongRights = (): number => sys.sendmsg(1, { data: 'text', fds: ['1'] });
 // @ts-expect-error a descriptor is a number
 export const wrongDescriptor = (): void => sys.close('1');
+// @ts-expect-error a view is not the memory that was attached
+export const wrongMemory = (): void => sys.shmdt(Buffer.alloc(1));
+// @ts-expect-error there is no address
+export const wrongPlace = (): ArrayBuffer => sys.mmap(4096, 4096, sys.PROT_READ, sys.MAP_SHARED, 3);
+// @ts-expect-error a handle is what sem_open, sem_init and sem_at give
+export const wrongSemaphore = (): void => sys.sem_post({});
+// @ts-expect-error an operation has a number
+export const wrongOperation = (): void => sys.semop(1, [{ sem_op: 1 }]);

@@ -1,0 +1,91 @@
+// Why a call on POSIX shared memory failed, and what can be done about it.
+import { errno, IpcError } from './internal/errors.js';
+import { mappingReason } from './internal/mapping.js';
+
+export function explainOpen(result: number, name: string, size = 0): IpcError {
+  return new IpcError(result, 'shm_open', { path: name, reason: openReason(result, name, size) });
+}
+
+function openReason(result: number, name: string, size: number): string | undefined {
+  switch (result) {
+    case errno('ENOENT'):
+      return 'there is no shared memory object of this name; create() makes one';
+    case errno('EEXIST'):
+      return 'there is a shared memory object of this name; open() opens it, exclusive: false takes either';
+    case errno('EACCES'):
+      return 'no permission; readOnly: true needs only the right to read';
+    case errno('EINVAL'):
+      return /^\/[^/]+$/.test(name)
+        ? `the object has fewer bytes than the ${size} that were asked for`
+        : 'a name begins with a slash, and has at least one other character and no other slash';
+    default:
+      return undefined;
+  }
+}
+
+export function explainUnlink(result: number, name: string): IpcError {
+  const reasons = new Map([
+    [errno('ENOENT'), 'there is no shared memory object of this name'],
+    [errno('EACCES'), 'only its owner, or root, may take its name away'],
+  ]);
+  return new IpcError(result, 'shm_unlink', { path: name, reason: reasons.get(result) });
+}
+
+/** Of the calls that give an object its size. */
+export function explainSize(result: number, syscall: string, size: number, name?: string): IpcError {
+  return new IpcError(result, syscall, { path: name, reason: sizeReason(result, size) });
+}
+
+function sizeReason(result: number, size: number): string | undefined {
+  switch (result) {
+    case errno('ENOSPC'):
+      return `there is no room for ${size} bytes: /dev/shm is full, or no huge pages are free (df /dev/shm; sysctl vm.nr_hugepages)`;
+    case errno('EPERM'):
+      return 'the memory is sealed against that (shrink, grow, write)';
+    case errno('EINVAL'):
+      return 'the descriptor is open for reading alone; or, with hugePages, the size is no multiple of theirs';
+    case errno('EFBIG'):
+      return `${size} bytes are more than a file may have, or than RLIMIT_FSIZE allows`;
+    default:
+      return undefined;
+  }
+}
+
+export function explainMap(result: number, length: number): IpcError {
+  return new IpcError(result, 'mmap', { reason: mappingReason(result, length) ?? mapReason(result) });
+}
+
+function mapReason(result: number): string | undefined {
+  switch (result) {
+    case errno('EPERM'):
+      return 'the memory is sealed against writing; readOnly: true opens it';
+    case errno('EACCES'):
+      return 'the descriptor is open for reading alone; readOnly: true needs no more';
+    case errno('EINVAL'):
+      return 'the object has no bytes: whoever makes it has not given it a size yet (ftruncate)';
+    case errno('ENOMEM'):
+      return 'the system has no memory, address space or huge pages for it';
+    default:
+      return undefined;
+  }
+}
+
+export function explainLock(result: number, syscall: string): IpcError {
+  const reason =
+    result === errno('ENOMEM') || result === errno('EPERM') || result === errno('EAGAIN')
+      ? 'more memory would be locked than RLIMIT_MEMLOCK allows, or a part of it is gone'
+      : undefined;
+  return new IpcError(result, syscall, { reason });
+}
+
+export function explainSeal(result: number): IpcError {
+  const reasons = new Map([
+    [
+      errno('EBUSY'),
+      'a mapping that may write is there still, in this process or another; it must be closed first',
+    ],
+    [errno('EPERM'), "the memory is sealed against more seals ('seal'), or may only be read"],
+    [errno('EINVAL'), 'the memory takes no seals, or this kernel knows no such seal'],
+  ]);
+  return new IpcError(result, 'fcntl', { reason: reasons.get(result) });
+}

@@ -1,0 +1,158 @@
+import { fstatSync } from 'node:fs';
+import { size as sizeOf } from './internal/arguments.js';
+import { Descriptor } from './internal/descriptor.js';
+import { errno } from './internal/errors.js';
+import { SharedMemory, type Mapper } from './internal/shared-memory.js';
+import { native } from './native/posix-shm.js';
+import { explainLock, explainMap, explainSize } from './posix-shm.errors.js';
+import { MAP_SHARED, PROT_READ, PROT_WRITE } from './sys/posix-shm.js';
+
+const EINTR = errno('EINTR');
+const EOPNOTSUPP = errno('EOPNOTSUPP');
+
+/** The state of memory that is a file. */
+export interface PosixSharedMemoryStat {
+  /** Bytes. */
+  size: number;
+  uid: number;
+  gid: number;
+  /** Permissions: the lower 9 bits. */
+  mode: number;
+  /** Whether it has no name any more, and goes with the last who has it open or mapped. */
+  unlinked: boolean;
+  accessTime: Date;
+  modifyTime: Date;
+  changeTime: Date;
+}
+
+/** Gives a file its length and, with `reserve`, its pages. */
+export function giveSize(fd: number, size: number, reserve: boolean, name?: string): void {
+  const result = native.ftruncate(fd, size);
+  if (result < 0) throw explainSize(result, 'ftruncate', size, name);
+  if (reserve) givePages(fd, size, name);
+}
+
+function givePages(fd: number, size: number, name?: string): void {
+  let result: number;
+  // Of a large file it takes a while, and any signal interrupts it.
+  do result = native.fallocate(fd, size);
+  while (result === EINTR);
+  if (result < 0 && result !== EOPNOTSUPP) throw explainSize(result, 'fallocate', size, name);
+}
+
+/** What maps a file. Its protection is what its memory has at the time. */
+export class FileMapper implements Mapper {
+  readonly syscall = 'mmap';
+  readonly what: string;
+  readonly fd: number;
+  readOnly: boolean;
+  readonly #granularity: number;
+
+  constructor(what: string, fd: number, readOnly: boolean, granularity: number) {
+    this.what = what;
+    this.fd = fd;
+    this.readOnly = readOnly;
+    this.#granularity = granularity;
+  }
+
+  map(offset: number, length: number): ArrayBuffer {
+    const skip = offset % this.#granularity;
+    const prot = this.readOnly ? PROT_READ : PROT_READ | PROT_WRITE;
+    const result = native.mmap(length + skip, prot, MAP_SHARED, this.fd, offset - skip, skip);
+    if (typeof result === 'number') throw explainMap(result, length);
+    return result;
+  }
+}
+
+/** Shared memory that is a file, with a name or without. */
+export abstract class FileMemory extends SharedMemory {
+  readonly #descriptor: Descriptor;
+  readonly #file: FileMapper;
+
+  /** @internal The descriptor is this object's from here on. */
+  protected constructor(what: string, fd: number, readOnly: boolean) {
+    const descriptor = new Descriptor(fd, what);
+    try {
+      const { size, blksize } = fstatSync(fd);
+      const file = new FileMapper(what, fd, readOnly, blksize);
+      super(file, size, readOnly);
+      this.#file = file;
+    } catch (error) {
+      descriptor.close();
+      throw error;
+    }
+    this.#descriptor = descriptor;
+  }
+
+  /** The descriptor. */
+  get fd(): number {
+    return this.#descriptor.fd;
+  }
+
+  /** fstat(2). Never waits. */
+  stat(): PosixSharedMemoryStat {
+    this.checkOpen();
+    const { size, uid, gid, mode, nlink, atime, mtime, ctime } = fstatSync(this.fd);
+    return {
+      size,
+      uid,
+      gid,
+      mode: mode & 0o777,
+      unlinked: nlink === 0,
+      accessTime: atime,
+      modifyTime: mtime,
+      changeTime: ctime,
+    };
+  }
+
+  /**
+   * ftruncate(2): gives the memory another size, in pages of its own where it grows. All views and windows of this object are
+   * empty afterwards; `buffer` and `bytes` give new ones. Never waits.
+   *
+   * Other processes keep the mappings that they have: they see the new bytes when they open it anew, and lose those that were
+   * cut off.
+   *
+   * @throws IpcError EINVAL, ENOSPC, EPERM (sealed)
+   */
+  resize(size: number): void {
+    this.checkOpen();
+    sizeOf(size, 'size', 1);
+    giveSize(this.fd, size, size > this.size);
+    this.detachAll();
+    this.attachAnew(size, this.readOnly);
+  }
+
+  /**
+   * mlock(2): brings the pages into memory, and keeps them out of swap.
+   *
+   * @throws IpcError ENOMEM, EPERM (RLIMIT_MEMLOCK)
+   */
+  lock(): void {
+    const result = native.mlock(this.buffer);
+    if (result < 0) throw explainLock(result, 'mlock');
+  }
+
+  /** munlock(2). Never waits. */
+  unlock(): void {
+    const result = native.munlock(this.buffer);
+    if (result < 0) throw explainLock(result, 'munlock');
+  }
+
+  /** Gives the descriptor away, and closes this object: it stays open, and is the caller's to close. */
+  release(): number {
+    this.checkOpen();
+    const fd = this.#descriptor.release('released');
+    this.close();
+    return fd;
+  }
+
+  /** @internal Maps it for reading alone, or for writing as well. */
+  protected attachFor(readOnly: boolean): void {
+    this.#file.readOnly = readOnly;
+    this.attachAnew(this.size, readOnly);
+  }
+
+  protected override giveBack(): void {
+    if (!this.#descriptor.closed) this.#descriptor.close();
+  }
+}

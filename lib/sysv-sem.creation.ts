@@ -1,0 +1,117 @@
+// A set and its values are made in two steps. Here nobody is given a set between them.
+import { closeSync, openSync } from 'node:fs';
+import { errno, IpcError } from './internal/errors.js';
+import { native } from './native/sysv-sem.js';
+import { explainControl, explainGet } from './sysv-sem.errors.js';
+import { find } from './sysv-sem.table.js';
+import { IPC_CREAT, IPC_EXCL, IPC_PRIVATE, IPC_RMID } from './sys/sysv-ipc.js';
+import { GETALL, GETPID } from './sys/sysv-sem.js';
+
+const EEXIST = errno('EEXIST');
+const EINTR = errno('EINTR');
+const ENOENT = errno('ENOENT');
+const ETIMEDOUT = errno('ETIMEDOUT');
+
+/**
+ * A file that all processes of this IPC namespace have in common, and no other has. It is locked for both steps; the kernel
+ * gives the lock back when its owner dies between them, and the next one makes the second.
+ */
+const NAMESPACE = '/proc/self/ns/ipc';
+/** Milliseconds. The steps take microseconds: whoever keeps the lock for longer has been stopped, or is not one of us. */
+const LONGEST = 5_000;
+
+export interface Creation {
+  key: number;
+  count: number;
+  /** IPC_CREAT, IPC_EXCL and permissions. */
+  flags: number;
+  /** What the semaphores of a set that is made begin with. */
+  initial: readonly number[];
+}
+
+/** The identifier of the set, whose semaphores have their values. */
+export function getSet(creation: Creation): number {
+  const { key, count, flags } = creation;
+  if (key === IPC_PRIVATE) return make(creation);
+  const present = native.semget(key, count, 0);
+  // One that has been used has its values.
+  if (present >= 0 && isUsed(present) && (flags & IPC_EXCL) === 0) return present;
+  if (present < 0 && (present !== ENOENT || (flags & IPC_CREAT) === 0)) {
+    throw explainGet(present, key, count);
+  }
+  return locked(() => ((flags & IPC_CREAT) === 0 ? open(creation) : makeOrOpen(creation)));
+}
+
+function makeOrOpen(creation: Creation): number {
+  const { key, count, flags, initial } = creation;
+  const id = native.semget(key, count, flags | IPC_EXCL);
+  if (id >= 0) return give(id, initial);
+  if (id !== EEXIST || (flags & IPC_EXCL) !== 0) throw explainGet(id, key, count);
+  const present = open(creation);
+  if (isUntouched(present)) setAll(present, initial);
+  return present;
+}
+
+function make({ key, count, flags, initial }: Creation): number {
+  const id = native.semget(key, count, flags);
+  if (id < 0) throw explainGet(id, key, count);
+  return give(id, initial);
+}
+
+function open({ key, count }: Creation): number {
+  const id = native.semget(key, count, 0);
+  if (id < 0) throw explainGet(id, key, count);
+  return id;
+}
+
+/** Gives a new set its values; zeros too, which tells it from one whose maker died before. */
+function give(id: number, initial: readonly number[]): number {
+  const result = setAll(id, initial);
+  if (result === 0) return id;
+  native.semctl(id, 0, IPC_RMID, 0);
+  throw explainControl(result, id);
+}
+
+function setAll(id: number, values: readonly number[]): number {
+  return native.semctlSetAll(id, new Uint8Array(Uint16Array.from(values).buffer));
+}
+
+function isUsed(id: number): boolean {
+  return find(id)?.lastOperationTime !== undefined;
+}
+
+/** Whether nobody has ever set or changed a semaphore of the set. */
+function isUntouched(id: number): boolean {
+  if (isUsed(id)) return false;
+  const values = native.semctl(id, 0, GETALL, 0);
+  // A set that may not be read is left as it is.
+  if (!Array.isArray(values)) return false;
+  return values.every((value, index) => value === 0 && native.semctl(id, index, GETPID, 0) === 0);
+}
+
+function locked<T>(body: () => T): T {
+  let fd: number;
+  try {
+    fd = openSync(NAMESPACE, 'r');
+  } catch {
+    // Without /proc there is no such file.
+    return body();
+  }
+  try {
+    lock(fd);
+    return body();
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function lock(fd: number): void {
+  const deadline = performance.now() + LONGEST;
+  let result: number;
+  do result = native.flock(fd, Math.max(deadline - performance.now(), 0));
+  while (result === EINTR);
+  if (result === ETIMEDOUT) {
+    const reason = `another process has had ${NAMESPACE} locked for ${LONGEST / 1000} s, as it is while a semaphore set is made`;
+    throw new IpcError(result, 'flock', { reason });
+  }
+}
