@@ -137,15 +137,15 @@ Napi::Value SemOpen(const Napi::CallbackInfo& info) {
   // The C library gives one address for every open of a name. A size of 0 asks for a second mapping of the
   // same page, so that each open has one of its own, with its own end.
   auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  auto place = reinterpret_cast<uintptr_t>(semaphore);
-  void* own = mremap(reinterpret_cast<void*>(place - place % page), 0, page, MREMAP_MAYMOVE);
+  size_t place = reinterpret_cast<uintptr_t>(semaphore) % page;
+  void* own = mremap(reinterpret_cast<char*>(semaphore) - place, 0, page, MREMAP_MAYMOVE);
   int error = errno;
   sem_close(semaphore);
   if (own == MAP_FAILED) return Result(env, -error);
   Pages pages;
   pages.base = static_cast<char*>(own);
   pages.length = page;
-  pages.data = pages.base + place % page;
+  pages.data = pages.base + place;
   pages.size = sizeof(sem_t);
   return Napi::Value(env, EnvironmentOf(info)->mappings->ToArrayBuffer(env, pages));
 }

@@ -47,7 +47,7 @@ Napi::Value Shmat(const Napi::CallbackInfo& info) {
   int shmid = ReadInt(info, 0);
   int flags = ReadInt(info, 1);
   void* address = shmat(shmid, nullptr, flags);
-  // The call's own way to say that it failed.
+  // The call's own way to say that it failed. NOLINTNEXTLINE(performance-no-int-to-ptr)
   if (address == reinterpret_cast<void*>(-1)) return Result(env, -errno);
   shmid_ds segment = {};
   // It can't be gone now that it is attached, and who may attach it may ask for this.

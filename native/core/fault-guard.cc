@@ -40,11 +40,11 @@ constexpr uint32_t kMostDoublings = 24;
 constexpr size_t kLargestPage = size_t{1} << 30;
 size_t page_size = 4096;
 
-GuardedRange* RangeOf(uintptr_t address) {
+GuardedRange* RangeOf(const char* address) {
   for (Chunk* chunk = chunks; chunk != nullptr; chunk = chunk->next) {
     for (GuardedRange& range : chunk->ranges) {
-      uintptr_t begin = range.begin;
-      if (begin == 0 || address < begin || address >= range.end) continue;
+      const char* begin = range.begin;
+      if (begin == nullptr || address < begin || address >= range.end) continue;
       // It may have become another range in between.
       if (range.begin == begin) return &range;
     }
@@ -53,14 +53,16 @@ GuardedRange* RangeOf(uintptr_t address) {
 }
 
 // Whether the processor wanted to run what is at the address: no page that can be mended is meant to be run.
-bool IsExecution(uintptr_t address, const void* context) {
+bool IsExecution(const void* address, const void* context) {
 #if defined(__x86_64__)
   const auto* user = static_cast<const ucontext_t*>(context);
   constexpr greg_t kInstructionFetch = 1 << 4;
   return (user->uc_mcontext.gregs[REG_ERR] & kInstructionFetch) != 0 ||
-         static_cast<uintptr_t>(user->uc_mcontext.gregs[REG_RIP]) == address;
+         static_cast<uintptr_t>(user->uc_mcontext.gregs[REG_RIP]) ==
+             reinterpret_cast<uintptr_t>(address);
 #elif defined(__aarch64__)
-  return static_cast<const ucontext_t*>(context)->uc_mcontext.pc == address;
+  return static_cast<const ucontext_t*>(context)->uc_mcontext.pc ==
+         reinterpret_cast<uintptr_t>(address);
 #else
   static_cast<void>(address);
   static_cast<void>(context);
@@ -71,8 +73,7 @@ bool IsExecution(uintptr_t address, const void* context) {
 size_t RoundUp(size_t size, size_t page) { return (size + page - 1) / page * page; }
 
 // Puts anonymous memory in the place of `size` bytes.
-bool Replace(uintptr_t from, size_t size, bool copy) {
-  void* place = reinterpret_cast<void*>(from);
+bool Replace(char* place, size_t size, bool copy) {
   constexpr int kProtection = PROT_READ | PROT_WRITE;
   constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   if (!copy) return mmap(place, size, kProtection, kFlags | MAP_FIXED, -1, 0) != MAP_FAILED;
@@ -89,8 +90,8 @@ bool Replace(uintptr_t from, size_t size, bool copy) {
 
 // Puts anonymous memory in the place of the whole, which divides no mapping: for when no more are allowed.
 bool ReplaceAll(const GuardedRange* range, bool copy) {
-  void* place = reinterpret_cast<void*>(range->begin.load());
-  size_t size = range->end - range->begin;
+  char* place = range->begin;
+  size_t size = range->end - place;
   constexpr int kProtection = PROT_READ | PROT_WRITE;
   constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   void* content = copy ? mmap(nullptr, size, kProtection, kFlags, -1, 0) : nullptr;
@@ -103,11 +104,11 @@ bool ReplaceAll(const GuardedRange* range, bool copy) {
 }
 
 // Mends the page that was touched, and those after it once there have been many.
-bool Mend(GuardedRange* range, uintptr_t address, bool copy) {
+bool Mend(GuardedRange* range, char* address, bool copy) {
   uint32_t doublings = std::min(range->mended.fetch_add(1) / kMendsOfASize, kMostDoublings);
   // A mapping of huge pages can't be divided elsewhere than between them, and says EINVAL.
   for (size_t page = page_size; page <= kLargestPage; page *= 2) {
-    uintptr_t from = address - (address - range->begin) % page;
+    char* from = address - (address - range->begin) % page;
     size_t size = std::min(page << doublings, RoundUp(range->end - from, page));
     if (Replace(from, size, copy)) return true;
     if (errno == ENOMEM) return ReplaceAll(range, copy);
@@ -121,7 +122,7 @@ bool Handle(int signal, const siginfo_t* info, const void* context) {
   bool denied = signal == SIGSEGV && (info->si_code == SEGV_ACCERR ||
                                       info->si_code == SEGV_MAPERR || info->si_code == SEGV_PKUERR);
   if (!lost && !denied) return false;
-  auto address = reinterpret_cast<uintptr_t>(info->si_addr);
+  auto* address = static_cast<char*>(info->si_addr);
   GuardedRange* range = RangeOf(address);
   if (range == nullptr || IsExecution(address, context)) return false;
   bool copy = info->si_code == SEGV_ACCERR && denied && range->readable;
@@ -180,7 +181,7 @@ GuardedRange* FreeRange() {
   Chunk* last = nullptr;
   for (Chunk* chunk = chunks; chunk != nullptr; chunk = chunk->next) {
     for (GuardedRange& range : chunk->ranges) {
-      if (range.begin == 0) return &range;
+      if (range.begin == nullptr) return &range;
     }
     last = chunk;
   }
@@ -199,22 +200,22 @@ GuardedRange* FreeRange() {
 
 }  // namespace
 
-GuardedRange* GuardRange(const void* begin, size_t length, bool readable) {
+GuardedRange* GuardRange(char* begin, size_t length, bool readable) {
   std::lock_guard<std::mutex> lock(mutex);
   GuardedRange* range = FreeRange();
   if (range == nullptr) return nullptr;
-  range->end = reinterpret_cast<uintptr_t>(begin) + length;
+  range->end = begin + length;
   range->readable = readable;
   range->faults = 0;
   range->mended = 0;
   // Last: from here on the handler sees it.
-  range->begin = reinterpret_cast<uintptr_t>(begin);
+  range->begin = begin;
   return range;
 }
 
 void UnguardRange(GuardedRange* range) {
   std::lock_guard<std::mutex> lock(mutex);
-  range->begin = 0;
+  range->begin = nullptr;
 }
 
 }  // namespace unix_ipc

@@ -22,15 +22,15 @@ enum Fault : uint32_t {
 
 // A range of addresses under guard. Never freed, since the handler may be looking at it.
 struct GuardedRange {
-  std::atomic<uintptr_t> begin{0};  // 0 while unused
-  std::atomic<uintptr_t> end{0};
+  std::atomic<char*> begin{nullptr};  // nullptr while unused
+  std::atomic<char*> end{nullptr};
   std::atomic<bool> readable{false};
   std::atomic<uint32_t> faults{0};
   std::atomic<uint32_t> mended{0};
 };
 
 // Both from any thread. nullptr where there is no memory to remember the range by.
-GuardedRange* GuardRange(const void* begin, size_t length, bool readable);
+GuardedRange* GuardRange(char* begin, size_t length, bool readable);
 void UnguardRange(GuardedRange* range);
 
 }  // namespace unix_ipc
