@@ -1,4 +1,4 @@
-import { fstatSync } from 'node:fs';
+import { statSync, type Stats } from 'node:fs';
 import { size as sizeOf } from './internal/arguments.js';
 import { Descriptor } from './internal/descriptor.js';
 import { errno } from './internal/errors.js';
@@ -7,6 +7,7 @@ import { native } from './native/posix-shm.js';
 import { explainLock, explainMap, explainSize } from './posix-shm.errors.js';
 import { MAP_SHARED, PROT_READ, PROT_WRITE } from './sys/posix-shm.js';
 
+const EBADF = errno('EBADF');
 const EINTR = errno('EINTR');
 const EOPNOTSUPP = errno('EOPNOTSUPP');
 
@@ -25,11 +26,17 @@ export interface PosixSharedMemoryStat {
   changeTime: Date;
 }
 
+/** By its name in /proc: not every runtime knows a descriptor that it has not opened itself. */
+function statusOf(fd: number): Stats {
+  return statSync(`/proc/self/fd/${fd}`);
+}
+
 /** Gives a file its length and, with `reserve`, its pages. */
 export function giveSize(fd: number, size: number, reserve: boolean, name?: string): void {
+  // First: it makes the file longer as well, but only where there is room for all of it.
+  if (reserve) givePages(fd, size, name);
   const result = native.ftruncate(fd, size);
   if (result < 0) throw explainSize(result, 'ftruncate', size, name);
-  if (reserve) givePages(fd, size, name);
 }
 
 function givePages(fd: number, size: number, name?: string): void {
@@ -37,7 +44,9 @@ function givePages(fd: number, size: number, name?: string): void {
   // Of a large file it takes a while, and any signal interrupts it.
   do result = native.fallocate(fd, size);
   while (result === EINTR);
-  if (result < 0 && result !== EOPNOTSUPP) throw explainSize(result, 'fallocate', size, name);
+  // A descriptor for reading alone has an error of its own in the call that follows.
+  if (result < 0 && result !== EOPNOTSUPP && result !== EBADF)
+    throw explainSize(result, 'fallocate', size, name);
 }
 
 /** What maps a file. Its protection is what its memory has at the time. */
@@ -47,19 +56,21 @@ export class FileMapper implements Mapper {
   readonly fd: number;
   readOnly: boolean;
   readonly #granularity: number;
+  readonly #name: string | undefined;
 
-  constructor(what: string, fd: number, readOnly: boolean, granularity: number) {
+  constructor(what: string, fd: number, readOnly: boolean, granularity: number, name?: string) {
     this.what = what;
     this.fd = fd;
     this.readOnly = readOnly;
     this.#granularity = granularity;
+    this.#name = name;
   }
 
   map(offset: number, length: number): ArrayBuffer {
     const skip = offset % this.#granularity;
     const prot = this.readOnly ? PROT_READ : PROT_READ | PROT_WRITE;
     const result = native.mmap(length + skip, prot, MAP_SHARED, this.fd, offset - skip, skip);
-    if (typeof result === 'number') throw explainMap(result, length);
+    if (typeof result === 'number') throw explainMap(result, length, this.#name);
     return result;
   }
 }
@@ -69,16 +80,22 @@ export abstract class FileMemory extends SharedMemory {
   readonly #descriptor: Descriptor;
   readonly #file: FileMapper;
 
-  /** @internal The descriptor is this object's from here on. */
-  protected constructor(what: string, fd: number, readOnly: boolean) {
+  /** @internal The descriptor is this object's from here on; where it can be none, an `adopted` one stays open. */
+  protected constructor(
+    what: string,
+    fd: number,
+    readOnly: boolean,
+    { name, adopted = false }: { name?: string; adopted?: boolean } = {},
+  ) {
     const descriptor = new Descriptor(fd, what);
     try {
-      const { size, blksize } = fstatSync(fd);
-      const file = new FileMapper(what, fd, readOnly, blksize);
+      const { size, blksize } = statusOf(fd);
+      const file = new FileMapper(what, fd, readOnly, blksize, name);
       super(file, size, readOnly);
       this.#file = file;
     } catch (error) {
-      descriptor.close();
+      if (adopted) descriptor.release('released');
+      else descriptor.close();
       throw error;
     }
     this.#descriptor = descriptor;
@@ -92,7 +109,7 @@ export abstract class FileMemory extends SharedMemory {
   /** fstat(2). Never waits. */
   stat(): PosixSharedMemoryStat {
     this.checkOpen();
-    const { size, uid, gid, mode, nlink, atime, mtime, ctime } = fstatSync(this.fd);
+    const { size, uid, gid, mode, nlink, atime, mtime, ctime } = statusOf(this.fd);
     return {
       size,
       uid,
@@ -117,7 +134,7 @@ export abstract class FileMemory extends SharedMemory {
   resize(size: number): void {
     this.checkOpen();
     sizeOf(size, 'size', 1);
-    giveSize(this.fd, size, size > this.size);
+    giveSize(this.fd, size, size > statusOf(this.fd).size);
     this.detachAll();
     this.attachAnew(size, this.readOnly);
   }

@@ -1,11 +1,12 @@
-// Runs the test suite in an IPC namespace of its own, so that whatever a test leaves behind can be counted exactly.
+// Runs the test suite in an IPC namespace and over a /dev/shm of its own, so that whatever a test leaves behind can be
+// counted exactly. In two halves side by side, each in a namespace, unless the arguments name a test file.
 //
 //   node scripts/test.js [--sanitizer asan|tsan] [arguments of vitest run]
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -41,8 +42,9 @@ function fail(text) {
  * @returns {string[] | undefined}
  */
 function namespaceCommand() {
-  const command =
-    process.getuid?.() === 0 ? ['unshare', '--ipc'] : ['unshare', '--user', '--map-root-user', '--ipc'];
+  const unshare = ['unshare', ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'])];
+  const script = 'mount -t tmpfs -o mode=1777 tmpfs /dev/shm && exec "$@"';
+  const command = [...unshare, '--ipc', '--mount', 'sh', '-c', script, 'sh'];
   const [file = '', ...args] = command;
   return spawnSync(file, [...args, 'true'], { stdio: 'ignore' }).status === 0 ? command : undefined;
 }
@@ -111,12 +113,19 @@ function killTree(pid) {
 /**
  * @param {string[]} command
  * @param {number} limit milliseconds
+ * @param {boolean} live whether its output comes as it is written, or at the end
  * @returns {Promise<boolean>} whether it ended well
  */
-async function runWithin(command, limit) {
+async function runWithin(command, limit, live) {
   const [file = '', ...args] = command;
-  const child = spawn(file, args, { stdio: 'inherit', cwd: root });
+  const output = live ? 'inherit' : 'pipe';
+  const child = spawn(file, args, { stdio: ['ignore', output, output], cwd: root });
   const { pid } = child;
+  /** @type {Buffer[]} */
+  const held = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (/** @type {Buffer} */ chunk) => held.push(chunk));
+  }
   const timer = setTimeout(() => {
     console.error(`test: not done after ${limit / 1000} s, so a test hangs; ended`);
     if (pid !== undefined) killTree(pid);
@@ -124,6 +133,7 @@ async function runWithin(command, limit) {
   /** @type {unknown[]} */
   const ending = await once(child, 'close');
   clearTimeout(timer);
+  if (!live) process.stdout.write(Buffer.concat(held));
   return ending[0] === 0;
 }
 
@@ -144,10 +154,17 @@ const assignments = Object.entries({
 // ThreadSanitizer needs its shadow memory where address space randomisation may put something else.
 const personality = sanitizer === 'tsan' ? ['setarch', '--addr-no-randomize'] : [];
 const scale = Number(environment['UNIX_IPC_TEST_SCALE'] ?? process.env['UNIX_IPC_TEST_SCALE'] ?? '1');
-const passed = await runWithin(
-  [...(namespace ?? []), ...personality, 'env', ...assignments, process.execPath, vitest, 'run', ...rest],
-  600_000 * scale,
+const command = [
+  ...(namespace ?? []),
+  ...personality,
+  ...['env', ...assignments, process.execPath, vitest, 'run', ...rest],
+];
+const one = namespace === undefined || availableParallelism() < 2 || rest.some((arg) => arg.endsWith('.ts'));
+const halves = one ? [[]] : [['--shard=1/2'], ['--shard=2/2']];
+const endings = await Promise.all(
+  halves.map((half, at) => runWithin([...command, ...half], 600_000 * scale, at === 0)),
 );
+const passed = endings.every(Boolean);
 const count = printReports(reports);
 rmSync(reports, { recursive: true, force: true });
 if (count > 0) console.error(`test: ${count} sanitizer report(s)`);

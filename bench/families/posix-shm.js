@@ -7,7 +7,7 @@ import * as sys from 'unix-ipc/sys';
 import { declareTrials } from '../harness/declare.js';
 import { Skipped } from '../harness/family.js';
 
-/** @import { Part, Variant } from '../harness/declare.js' */
+/** @import { Variant } from '../harness/declare.js' */
 /** @import { Family, Job } from '../harness/family.js' */
 
 const PAGE = 4096;
