@@ -77,7 +77,7 @@ export class PosixSemaphore implements Disposable {
    * sem_open(3): opens the semaphore of this name, and makes it where there is none. Never waits.
    *
    * @param name begins with a slash and has no other
-   * @throws IpcError EACCES, EEXIST (exclusive), EINVAL, ENAMETOOLONG, ENOENT (create: false)
+   * @throws IpcError EACCES, EEXIST (exclusive), EINVAL, ENAMETOOLONG, ENOENT (create: false), ENOSPC (/dev/shm is full)
    */
   static open(name: string, options?: PosixSemaphoreOptions): PosixSemaphore {
     cString(name, 'name');
@@ -107,7 +107,7 @@ export class PosixSemaphore implements Disposable {
    * @param memory an object of this package, or an ArrayBuffer of shmat() or mmap()
    * @param offset a multiple of 8, from which there are SIZEOF_SEM_T (of `unix-ipc/sys`) bytes
    */
-  static at(memory: Memory, offset = 0, options?: PosixSemaphorePlaceOptions): PosixSemaphore {
+  static at(memory: Memory, offset: number, options?: PosixSemaphorePlaceOptions): PosixSemaphore {
     const { initial, spin = 0 } = object(options, 'options') ?? {};
     const value = initial === undefined ? undefined : initialValue(initial);
     const trying = size(spin, 'options.spin');
@@ -257,7 +257,10 @@ function explainOpen(result: number, name: string): IpcError {
     [ENOENT, 'there is no semaphore of this name; create: true makes it'],
     [EEXIST, 'there is a semaphore of this name; exclusive: false opens it'],
     [errno('EACCES'), 'no permission: who uses a semaphore needs the right to read and to write it'],
-    [errno('EINVAL'), 'a name begins with a slash, and has at least one other character and no other slash'],
+    // Of names that are much too long the C library says EINVAL.
+    [errno('EINVAL'), 'a name begins with a slash, and has 1 to 251 other bytes and no other slash'],
+    [errno('ENAMETOOLONG'), 'a name has at most 251 bytes behind the slash'],
+    [errno('ENOSPC'), `there is no room in ${FOLDER} (df ${FOLDER})`],
   ]);
   const reason = mappingReason(result) ?? reasons.get(result);
   return new IpcError(result, 'sem_open', { path: name, reason });

@@ -1,26 +1,47 @@
 // Why a call on POSIX shared memory failed, and what can be done about it.
+import { statSync, type Stats } from 'node:fs';
 import { errno, IpcError } from './internal/errors.js';
 import { mappingReason } from './internal/mapping.js';
+import { ownership } from './internal/permissions.js';
 
-export function explainOpen(result: number, name: string, size = 0): IpcError {
-  return new IpcError(result, 'shm_open', { path: name, reason: openReason(result, name, size) });
+/** Where the C library keeps the objects, as files. */
+export const FOLDER = '/dev/shm';
+
+export function explainOpen(result: number, name: string): IpcError {
+  return new IpcError(result, 'shm_open', { path: name, reason: openReason(result, name) });
 }
 
-function openReason(result: number, name: string, size: number): string | undefined {
+/** Of an object that was to have `size` bytes at least. */
+export function explainTooSmall(result: number, name: string, size: number, present: number): IpcError {
+  const reason = `the object of this name has ${present} bytes, and ${size} were asked for`;
+  return new IpcError(result, 'shm_open', { path: name, reason });
+}
+
+function openReason(result: number, name: string): string | undefined {
   switch (result) {
     case errno('ENOENT'):
       return 'there is no shared memory object of this name; create() makes one';
     case errno('EEXIST'):
       return 'there is a shared memory object of this name; open() opens it, exclusive: false takes either';
     case errno('EACCES'):
-      return 'no permission; readOnly: true needs only the right to read';
+      return `no permission${belongs(name)}; readOnly: true needs only the right to read`;
+    // Of names that are much too long the C library says EINVAL.
+    case errno('ENAMETOOLONG'):
     case errno('EINVAL'):
-      return /^\/[^/]+$/.test(name)
-        ? `the object has fewer bytes than the ${size} that were asked for`
-        : 'a name begins with a slash, and has at least one other character and no other slash';
+      return 'a name begins with a slash, and has 1 to 255 other bytes and no other slash';
     default:
       return undefined;
   }
+}
+
+function belongs(name: string): string {
+  let found: Stats;
+  try {
+    found = statSync(FOLDER + name);
+  } catch {
+    return '';
+  }
+  return `: ${ownership('the object', found)}`;
 }
 
 export function explainUnlink(result: number, name: string): IpcError {
@@ -43,7 +64,7 @@ function sizeReason(result: number, size: number): string | undefined {
     case errno('EPERM'):
       return 'the memory is sealed against that (shrink, grow, write)';
     case errno('EINVAL'):
-      return 'the descriptor is open for reading alone; or, with hugePages, the size is no multiple of theirs';
+      return 'the descriptor is read-only; or, with hugePages, the size is no multiple of theirs';
     case errno('EFBIG'):
       return `${size} bytes are more than a file may have, or than RLIMIT_FSIZE allows`;
     default:
@@ -51,8 +72,9 @@ function sizeReason(result: number, size: number): string | undefined {
   }
 }
 
-export function explainMap(result: number, length: number): IpcError {
-  return new IpcError(result, 'mmap', { reason: mappingReason(result, length) ?? mapReason(result) });
+export function explainMap(result: number, length: number, name?: string): IpcError {
+  const reason = mappingReason(result, length) ?? mapReason(result);
+  return new IpcError(result, 'mmap', { path: name, reason });
 }
 
 function mapReason(result: number): string | undefined {
@@ -63,8 +85,6 @@ function mapReason(result: number): string | undefined {
       return 'the descriptor is open for reading alone; readOnly: true needs no more';
     case errno('EINVAL'):
       return 'the object has no bytes: whoever makes it has not given it a size yet (ftruncate)';
-    case errno('ENOMEM'):
-      return 'the system has no memory, address space or huge pages for it';
     default:
       return undefined;
   }

@@ -26,8 +26,8 @@ const EINVAL = errno('EINVAL');
  * @see https://man7.org/linux/man-pages/man2/memfd_create.2.html
  */
 export class Memfd extends FileMemory {
-  private constructor(fd: number, readOnly: boolean) {
-    super('Memfd', fd, readOnly);
+  private constructor(fd: number, readOnly: boolean, adopted = false) {
+    super('Memfd', fd, readOnly, { adopted });
   }
 
   /**
@@ -51,7 +51,8 @@ export class Memfd extends FileMemory {
   }
 
   /**
-   * The memory behind a descriptor, such as one that came over a Unix socket. It belongs to the object from then on.
+   * The memory behind a descriptor, such as one that came over a Unix socket. It belongs to the object from then on; it stays open
+   * and the caller's where this fails.
    *
    * @throws TypeError ERR_INVALID_ARG_VALUE (no memfd); IpcError EBADF, EPERM (sealed against writing: readOnly opens it)
    */
@@ -66,7 +67,7 @@ export class Memfd extends FileMemory {
       throw new IpcError(EBADF, 'mmap', { reason: `descriptor ${fd} is not open` });
     }
     if (!what.startsWith('/memfd:')) throw invalidValue('fd', `must be a memfd. It is ${what}`);
-    return new Memfd(fd, readOnly);
+    return new Memfd(fd, readOnly, true);
   }
 
   /** fcntl(2) with F_GET_SEALS: what the memory refuses. Never waits. */

@@ -3,7 +3,7 @@ import { cString } from './internal/arguments.js';
 import { errno } from './internal/errors.js';
 import { madeHere } from './internal/runtime-descriptors.js';
 import { native } from './native/posix-shm.js';
-import { explainOpen, explainUnlink } from './posix-shm.errors.js';
+import { explainOpen, explainTooSmall, explainUnlink, FOLDER } from './posix-shm.errors.js';
 import { FileMemory, giveSize } from './posix-shm.file.js';
 import { createOptions, type CreateOptions, type PosixSharedMemoryOptions } from './posix-shm.options.js';
 import { isReadOnly, type SharedMemoryOpenOptions } from './internal/shared-memory.options.js';
@@ -13,8 +13,6 @@ const EEXIST = errno('EEXIST');
 const ENOENT = errno('ENOENT');
 const EINVAL = errno('EINVAL');
 
-/** Where the C library keeps the objects, as files. */
-const FOLDER = '/dev/shm';
 /** Semaphores are there too. */
 const SEMAPHORE = 'sem.';
 const NAME = /^\/(?!\.{1,2}$)[^/]{1,255}$/;
@@ -41,7 +39,7 @@ export class PosixSharedMemory extends FileMemory {
   readonly name: string;
 
   private constructor(fd: number, name: string, readOnly: boolean) {
-    super('PosixSharedMemory', fd, readOnly);
+    super('PosixSharedMemory', fd, readOnly, { name });
     this.name = name;
   }
 
@@ -112,7 +110,7 @@ function checkSize(fd: number, { name, size }: CreateOptions): number {
   const { size: present } = fstatSync(fd);
   if (present >= size) return fd;
   closeSync(fd);
-  throw explainOpen(EINVAL, name, size);
+  throw explainTooSmall(EINVAL, name, size, present);
 }
 
 /** Makes a file without a name, and names it when it is whole: nobody sees one that is half made, whenever this ends. */

@@ -7,10 +7,21 @@ import { find } from './sysv-sem.table.js';
 import { IPC_CREAT, IPC_EXCL, IPC_PRIVATE, IPC_RMID } from './sys/sysv-ipc.js';
 import { GETALL, GETPID } from './sys/sysv-sem.js';
 
+const EACCES = errno('EACCES');
 const EEXIST = errno('EEXIST');
 const EINTR = errno('EINTR');
+const EINVAL = errno('EINVAL');
 const ENOENT = errno('ENOENT');
 const ETIMEDOUT = errno('ETIMEDOUT');
+
+/** What semget asks for where there is a set: without, it gives one to who may do nothing with it. */
+const PERMISSIONS = 0o777;
+
+/**
+ * The permissions of a set until it has its values, which tell it from one that another program has made with zeros. The
+ * right to execute means nothing for semaphores. Its maker may set them also where the set is to be read alone.
+ */
+const UNFINISHED = 0o711;
 
 /**
  * A file that all processes of this IPC namespace have in common, and no other has. It is locked for both steps; the kernel
@@ -33,43 +44,67 @@ export interface Creation {
 export function getSet(creation: Creation): number {
   const { key, count, flags } = creation;
   if (key === IPC_PRIVATE) return make(creation);
-  const present = native.semget(key, count, 0);
+  const present = native.semget(key, count, flags & PERMISSIONS);
   // One that has been used has its values.
   if (present >= 0 && isUsed(present) && (flags & IPC_EXCL) === 0) return present;
-  if (present < 0 && (present !== ENOENT || (flags & IPC_CREAT) === 0)) {
+  // One that is being made is not yet for everybody that it will be for.
+  if (present < 0 && present !== EACCES && (present !== ENOENT || (flags & IPC_CREAT) === 0)) {
     throw explainGet(present, key, count);
   }
   return locked(() => ((flags & IPC_CREAT) === 0 ? open(creation) : makeOrOpen(creation)));
 }
 
 function makeOrOpen(creation: Creation): number {
-  const { key, count, flags, initial } = creation;
-  const id = native.semget(key, count, flags | IPC_EXCL);
-  if (id >= 0) return give(id, initial);
+  const { key, count, flags } = creation;
+  const id = native.semget(key, count, unfinished(flags) | IPC_EXCL);
+  if (id >= 0) return give(id, creation);
   if (id !== EEXIST || (flags & IPC_EXCL) !== 0) throw explainGet(id, key, count);
-  const present = open(creation);
-  if (isUntouched(present)) setAll(present, initial);
-  return present;
+  const present = find(openPresent(creation));
+  if (present === undefined) throw explainGet(ENOENT, key, count);
+  if (isUntouched(present.id)) setAll(present.id, creation.initial);
+  if (present.mode === UNFINISHED) finish(present.id, flags);
+  return present.id;
 }
 
-function make({ key, count, flags, initial }: Creation): number {
-  const id = native.semget(key, count, flags);
+function make(creation: Creation): number {
+  const { key, count, flags } = creation;
+  const id = native.semget(key, count, unfinished(flags));
   if (id < 0) throw explainGet(id, key, count);
-  return give(id, initial);
+  return give(id, creation);
 }
 
-function open({ key, count }: Creation): number {
-  const id = native.semget(key, count, 0);
+/** Only opens: what a maker that died has left without values is no set yet. */
+function open(creation: Creation): number {
+  const id = openPresent(creation);
+  if (find(id)?.mode === UNFINISHED && isUntouched(id)) {
+    throw explainGet(ENOENT, creation.key, creation.count);
+  }
+  return id;
+}
+
+function openPresent({ key, count, flags }: Creation): number {
+  const id = native.semget(key, count, flags & PERMISSIONS);
   if (id < 0) throw explainGet(id, key, count);
   return id;
 }
 
 /** Gives a new set its values; zeros too, which tells it from one whose maker died before. */
-function give(id: number, initial: readonly number[]): number {
-  const result = setAll(id, initial);
+function give(id: number, { flags, initial }: Creation): number {
+  const result = setAll(id, initial) || finish(id, flags);
   if (result === 0) return id;
   native.semctl(id, 0, IPC_RMID, 0);
   throw explainControl(result, id);
+}
+
+function unfinished(flags: number): number {
+  return (flags & ~PERMISSIONS) | UNFINISHED;
+}
+
+/** Gives a set that has its values its permissions. */
+function finish(id: number, flags: number): number {
+  const { uid, gid } = find(id) ?? {};
+  if (uid === undefined || gid === undefined) return EINVAL;
+  return native.semctlSet(id, uid, gid, flags & PERMISSIONS);
 }
 
 function setAll(id: number, values: readonly number[]): number {

@@ -49,9 +49,10 @@ export function openOptions(options: SysvSemaphoreSetOptions | undefined): {
   spin: number;
 } {
   const given = object(options, 'options') ?? {};
-  const { create = true, exclusive = false, mode = 0o600, initial } = given;
+  const { create = true, exclusive = false, mode = 0o600, initial, spin = 0 } = given;
   const values = typeof initial === 'object' ? valuesOf(initial, 'options.initial') : undefined;
-  const count = size(given.count ?? values?.length ?? 1, 'options.count', 1);
+  const { count: most = values?.length ?? 1 } = given;
+  const count = size(most, 'options.count', 1);
   if (values !== undefined && values.length !== count) {
     throw outOfRange('options.initial.length', `${count}, as options.count says`, values.length);
   }
@@ -69,12 +70,13 @@ export function openOptions(options: SysvSemaphoreSetOptions | undefined): {
     count,
     // No set has more semaphores than can be numbered, whatever the count is.
     initial: values ?? new Array<number>(Math.min(count, 2 ** 16)).fill(every),
-    spin: size(given.spin ?? 0, 'options.spin'),
+    spin: size(spin, 'options.spin'),
   };
 }
 
 export function spinOf(options: SysvSemaphoreSetHandleOptions | undefined): number {
-  return size(object(options, 'options')?.spin ?? 0, 'options.spin');
+  const { spin = 0 } = object(options, 'options') ?? {};
+  return size(spin, 'options.spin');
 }
 
 /** A value of a semaphore. */

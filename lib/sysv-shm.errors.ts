@@ -22,7 +22,7 @@ function getReason(result: number, key: number, size: number): string | undefine
     case errno('ENOSPC'):
       return `the system has all the ${limits().maxSegments} segments it may have (sysctl kernel.shmmni), or all their pages (kernel.shmall); ipcs -m lists them`;
     case errno('ENOMEM'):
-      return `the system has no memory for ${size} bytes; with hugePages: no huge pages are free (sysctl vm.nr_hugepages)`;
+      return `the system has no memory to set aside for ${size} bytes, and reserve: false sets none aside; with hugePages: no huge pages are free (sysctl vm.nr_hugepages)`;
     case errno('EPERM'):
       return 'huge pages need the capability CAP_IPC_LOCK, or a group that vm.hugetlb_shm_group names';
     default:

@@ -17,6 +17,7 @@ import { flagsOf, ownFd, targetOf } from './helpers/descriptors.js';
 import { failure, systemError } from './helpers/failures.js';
 import { hasCapability } from './helpers/kernel.js';
 import { behavesAsSharedMemory, survivesTruncation } from './helpers/shared-memory-behaviour.js';
+import { unusedMemoryName } from './helpers/mappings.js';
 import {
   CAP_IPC_LOCK,
   closing,
@@ -25,7 +26,6 @@ import {
   pages,
   pattern,
   posix,
-  unusedName,
   wrongAccess,
   wrongOptions,
   wrongSizes,
@@ -40,7 +40,7 @@ describe('an object with a name', () => {
     make: posix,
     again,
     fleeting: (size) => {
-      const memory = PosixSharedMemory.create({ name: unusedName(), size: size ?? pages });
+      const memory = PosixSharedMemory.create({ name: unusedMemoryName(), size: size ?? pages });
       memory.unlink();
       return memory;
     },
@@ -64,7 +64,7 @@ function stating(): Record<string, (memory: PosixSharedMemory) => unknown> {
 
 describe('create()', () => {
   it('makes the object for its owner alone, with its size', () => {
-    const name = unusedName();
+    const name = unusedMemoryName();
     const memory = posix(5000, { name });
     expect(memory.name).toBe(name);
     const { mode, size, ino } = statSync(file(name));
@@ -79,7 +79,7 @@ describe('create()', () => {
 
   it('gives it the mode, less the umask', () => {
     const umask = process.umask(0o027);
-    onTestFinished(() => process.umask(umask));
+    onTestFinished(() => void process.umask(umask));
     const mode = (memory: PosixSharedMemory): number => statSync(file(memory.name)).mode & 0o777;
     expect(mode(posix(1, { mode: 0o666 }))).toBe(0o640);
     expect(mode(posix(1, { mode: 0o604 }))).toBe(0o600);
@@ -106,7 +106,7 @@ describe('create()', () => {
   });
 
   it('opens the one that is there with exclusive: false, whatever its size, if that is enough', () => {
-    const name = unusedName();
+    const name = unusedMemoryName();
     const memory = closing(PosixSharedMemory.create({ name, size: 100, exclusive: false }));
     memory.write(0, 'there');
     for (const size of [100, 50]) {
@@ -135,7 +135,7 @@ describe('create()', () => {
     skip(all === 0, '/dev/shm has no limit');
     const before = readdirSync('/dev/shm').sort();
     const start = performance.now();
-    const error = failure(() => PosixSharedMemory.create({ name: unusedName(), size: 2 * all }));
+    const error = failure(() => PosixSharedMemory.create({ name: unusedMemoryName(), size: 2 * all }));
     expect(error).toBeInstanceOf(IpcError);
     expect(error).toMatchObject({ code: 'ENOSPC' });
     expect(error.message).toMatch(/\/dev\/shm/);
@@ -154,7 +154,7 @@ describe('create()', () => {
     ...wrongSizes.map(([what, code, size]): [string, string, unknown] => [what, code, { size }]),
   ])('refuses %s, and nothing is made: %s', (_what, code, options) => {
     const before = readdirSync('/dev/shm').sort();
-    const good = { name: unusedName(), size: 1 };
+    const good = { name: unusedMemoryName(), size: 1 };
     const given = typeof options === 'object' && options !== null ? { ...good, ...options } : options;
     expect(failure(() => loosely(PosixSharedMemory, 'create', given))).toMatchObject({ code });
     expect(readdirSync('/dev/shm').sort()).toEqual(before);
@@ -175,14 +175,20 @@ describe('create()', () => {
       }
     }
     expect(readdirSync('/dev/shm').sort()).toEqual(before);
-    const long = `/${'n'.repeat(300)}`;
-    expect(failure(() => PosixSharedMemory.create({ name: long, size: 1 }))).toMatchObject({
-      code: 'ENAMETOOLONG',
-    });
+    for (const length of [256, 300]) {
+      const name = `/${'n'.repeat(length)}`;
+      for (const exclusive of [true, false]) {
+        const error = failure(() => PosixSharedMemory.create({ name, size: 1, exclusive }));
+        expect(error).toBeInstanceOf(IpcError);
+        // The C library says EINVAL where it is much too long.
+        expect(error.code).toMatch(/^(ENAMETOOLONG|EINVAL)$/);
+        expect(error.message).toContain('255');
+      }
+    }
   });
 
   it('takes names of any language, of up to 250 bytes too', () => {
-    const prefix = unusedName();
+    const prefix = unusedMemoryName();
     for (const name of [
       `${prefix} grün.日本`,
       `${prefix}${'x'.repeat(250 - prefix.length)}`,
@@ -198,7 +204,7 @@ describe('create()', () => {
 
 describe('open()', () => {
   it('opens what another program made, however long', () => {
-    const name = unusedName();
+    const name = unusedMemoryName();
     writeFileSync(file(name), pattern(12_345));
     const memory = closing(PosixSharedMemory.open(name));
     expect(memory).toMatchObject({ name, size: 12_345, readOnly: false });
@@ -214,7 +220,7 @@ describe('open()', () => {
   });
 
   it('fails with ENOENT and the name where there is none, and says what makes one', () => {
-    const name = unusedName();
+    const name = unusedMemoryName();
     const error = failure(() => PosixSharedMemory.open(name));
     expect(error).toBeInstanceOf(IpcError);
     expect(error).toMatchObject({ ...systemError('ENOENT', 'shm_open'), path: name });
@@ -222,7 +228,7 @@ describe('open()', () => {
   });
 
   it('of an object that has no size yet fails, and says so', () => {
-    const name = unusedName();
+    const name = unusedMemoryName();
     writeFileSync(file(name), '');
     const before = readdirSync('/proc/self/fd').length;
     const error = failure(() => PosixSharedMemory.open(name));
@@ -414,7 +420,7 @@ describe('unlink()', () => {
 
 describe('the end', () => {
   it('by close() closes the descriptor, once, and leaves the object', () => {
-    const memory = PosixSharedMemory.create({ name: unusedName(), size: 100 });
+    const memory = PosixSharedMemory.create({ name: unusedMemoryName(), size: 100 });
     const { fd, name } = memory;
     memory.close();
     expect(targetOf(fd)).toBeUndefined();
@@ -453,8 +459,8 @@ describe('list() and limits()', () => {
   it('list() has the names of all objects, and none of what is something else', () => {
     const [first, second, gone] = [posix(), posix(), posix()];
     gone.unlink();
-    const semaphore = `sem.${unusedName().slice(1)}`;
-    const folder = unusedName();
+    const semaphore = `sem.${unusedMemoryName().slice(1)}`;
+    const folder = unusedMemoryName();
     writeFileSync(`/dev/shm/${semaphore}`, Buffer.alloc(32));
     onTestFinished(() => rmSync(`/dev/shm/${semaphore}`));
     mkdirSync(file(folder));

@@ -10,17 +10,14 @@ import { ownNamespace } from './helpers/kernel.js';
 import { nobody, noSecondUser } from './helpers/peers.js';
 import { noHugePages } from './helpers/huge-pages.js';
 import { behavesAsSharedMemory } from './helpers/shared-memory-behaviour.js';
+import { removedSegment, segmentRow, segmentRows, unusedSegmentKey } from './helpers/segments.js';
 import {
   closing,
   loosely,
   mappingsOf,
   own,
   pages,
-  removedId,
   segment,
-  segmentRow,
-  segmentRows,
-  unusedKey,
   wrongAccess,
   wrongOptions,
   wrongSizes,
@@ -64,7 +61,7 @@ describe('create()', () => {
   });
 
   it('makes the one of a key', () => {
-    const key = unusedKey();
+    const key = unusedSegmentKey();
     const memory = own(SysvSharedMemory.create({ size: 100, key }));
     expect(row(memory)).toMatchObject({ key, size: 100 });
     expect(memory.key).toBe(key);
@@ -79,7 +76,7 @@ describe('create()', () => {
     const memory = own(SysvSharedMemory.create({ size: 1, key: { path, projId: 'q' } }));
     expect(row(memory).key).toBe(sys.ftok(path, 'q'));
     expect(closing(SysvSharedMemory.open({ path, projId: 113 })).id).toBe(memory.id);
-    const unsigned = 2 ** 31 + (unusedKey() % 2 ** 30);
+    const unsigned = 2 ** 31 + (unusedSegmentKey() % 2 ** 30);
     const second = own(SysvSharedMemory.create({ size: 1, key: unsigned }));
     expect(closing(SysvSharedMemory.open(unsigned - 2 ** 32)).id).toBe(second.id);
     const missing = join(folder, 'missing');
@@ -91,13 +88,15 @@ describe('create()', () => {
 
   it('gives it the mode, whatever the umask is', () => {
     const umask = process.umask(0o077);
-    onTestFinished(() => process.umask(umask));
+    onTestFinished(() => void process.umask(umask));
     expect(row(segment(1, { mode: 0o664 })).perms).toBe('664');
-    expect(row(own(SysvSharedMemory.create({ size: 1, key: unusedKey(), mode: 0o620 }))).perms).toBe('620');
+    expect(row(own(SysvSharedMemory.create({ size: 1, key: unusedSegmentKey(), mode: 0o620 }))).perms).toBe(
+      '620',
+    );
   });
 
   it('fails with EEXIST where the key has one, and says what opens it', () => {
-    const key = unusedKey();
+    const key = unusedSegmentKey();
     const memory = own(SysvSharedMemory.create({ size: 100, key }));
     for (const exclusive of [undefined, true]) {
       const error = failure(() => SysvSharedMemory.create({ size: 100, key, exclusive }));
@@ -109,7 +108,7 @@ describe('create()', () => {
   });
 
   it('opens the one that is there with exclusive: false, where it is large enough', () => {
-    const key = unusedKey();
+    const key = unusedSegmentKey();
     const memory = own(SysvSharedMemory.create({ size: 100, key, exclusive: false }));
     memory.write(0, 'there');
     for (const size of [100, 50]) {
@@ -168,11 +167,11 @@ describe('create()', () => {
     expect(memory.read(size - 4).toString()).toBe('last');
   });
 
-  it.each([
+  it.for([
     ['EINVAL', 'shmmax', '4096', 8192],
     ['ENOSPC', 'shmall', '4', 40 * pages],
     ['ENOSPC', 'shmmni', '1', 8192],
-  ] as const)('fails with %s at the limit %s, and names it', (code, name, value, size, { skip }) => {
+  ] as const)('fails with %s at the limit %s, and names it', ([code, name, value, size], { skip }) => {
     skip(!ownNamespace, 'the IPC namespace is shared with others');
     const path = `/proc/sys/kernel/${name}`;
     const before = readFileSync(path, 'utf8').trim();
@@ -228,7 +227,7 @@ describe('create()', () => {
 
 describe('open() and openId()', () => {
   it('open the segment of a key or an id, however large it is', () => {
-    const key = unusedKey();
+    const key = unusedSegmentKey();
     const shmid = sys.shmget(key, 12_345, sys.IPC_CREAT | 0o600);
     const [first, second] = [own(SysvSharedMemory.open(key)), own(SysvSharedMemory.openId(shmid))];
     for (const memory of [first, second]) {
@@ -240,7 +239,7 @@ describe('open() and openId()', () => {
   });
 
   it('open() fails with ENOENT and the key where there is none, and says what makes one', () => {
-    const key = unusedKey();
+    const key = unusedSegmentKey();
     const error = failure(() => SysvSharedMemory.open(key));
     expect(error).toBeInstanceOf(IpcError);
     expect(error).toMatchObject({ ...systemError('ENOENT', 'shmget'), key });
@@ -248,7 +247,7 @@ describe('open() and openId()', () => {
   });
 
   it('openId() fails with EINVAL and the id where there is none', () => {
-    const id = removedId();
+    const id = removedSegment();
     const error = failure(() => SysvSharedMemory.openId(id));
     expect(error).toBeInstanceOf(IpcError);
     expect(error).toMatchObject({ code: 'EINVAL', id });
@@ -283,7 +282,7 @@ describe('open() and openId()', () => {
 
 describe('stat()', () => {
   it('gives what the kernel has', () => {
-    const key = unusedKey();
+    const key = unusedSegmentKey();
     const memory = own(SysvSharedMemory.create({ size: 5000, key, mode: 0o640 }));
     again(memory).close();
     const now = row(memory);
@@ -360,7 +359,7 @@ describe('lock() and unlock()', () => {
 
 describe('remove()', () => {
   it('destroys the segment when nobody has it attached any more', () => {
-    const key = unusedKey();
+    const key = unusedSegmentKey();
     const memory = own(SysvSharedMemory.create({ size: pages, key }));
     const other = again(memory);
     memory.write(0, 'still there');
@@ -387,7 +386,7 @@ describe('remove()', () => {
   });
 
   it('gives the key free', () => {
-    const key = unusedKey();
+    const key = unusedSegmentKey();
     const memory = own(SysvSharedMemory.create({ size: 1, key }));
     memory.remove();
     const next = own(SysvSharedMemory.create({ size: 2, key }));
@@ -413,7 +412,7 @@ describe('detach()', () => {
   });
 
   it('leaves id, key and size to be read', () => {
-    const key = unusedKey();
+    const key = unusedSegmentKey();
     const memory = own(SysvSharedMemory.create({ size: 77, key }));
     const { id } = memory;
     memory.close();
@@ -423,7 +422,7 @@ describe('detach()', () => {
 
 describe('list() and limits()', () => {
   it('list() has every segment of the namespace, with its id', () => {
-    const key = unusedKey();
+    const key = unusedSegmentKey();
     const memory = own(SysvSharedMemory.create({ size: 123, key, mode: 0o000 }));
     const removed = segment();
     removed.remove();

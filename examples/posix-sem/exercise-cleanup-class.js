@@ -3,15 +3,21 @@ import { IpcError, PosixSemaphore, PosixSharedMemory } from 'unix-ipc';
 import { MEMORY, MUTEX, QUEUE, ROOM } from './exercise-room.js';
 
 /** @param {() => void} unlink */
-function ifThere(unlink) {
+function isRemoved(unlink) {
   try {
     unlink();
+    return true;
   } catch (error) {
-    if (!(error instanceof IpcError && error.code === 'ENOENT')) throw error;
+    if (error instanceof IpcError && error.code === 'ENOENT') return false;
+    throw error;
   }
 }
 
-for (const name of [QUEUE, MUTEX, ROOM]) {
-  ifThere(() => PosixSemaphore.open(name, { create: false }).unlink());
+const semaphores = [QUEUE, MUTEX, ROOM].map((name) =>
+  isRemoved(() => PosixSemaphore.open(name, { create: false }).unlink()),
+);
+const memory = isRemoved(() => PosixSharedMemory.open(MEMORY).unlink());
+if (!memory && !semaphores.includes(true)) {
+  console.error('there is nothing to remove');
+  process.exitCode = 1;
 }
-ifThere(() => PosixSharedMemory.open(MEMORY).unlink());

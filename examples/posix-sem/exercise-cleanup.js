@@ -4,13 +4,19 @@ import { sem_unlink, shm_unlink } from 'unix-ipc/sys';
 import { MEMORY, MUTEX, QUEUE, ROOM } from './exercise-room.js';
 
 /** @param {() => void} unlink */
-function ifThere(unlink) {
+function isRemoved(unlink) {
   try {
     unlink();
+    return true;
   } catch (error) {
-    if (!(error instanceof IpcError && error.code === 'ENOENT')) throw error;
+    if (error instanceof IpcError && error.code === 'ENOENT') return false;
+    throw error;
   }
 }
 
-for (const name of [QUEUE, MUTEX, ROOM]) ifThere(() => sem_unlink(name)); // sem_unlink(name);
-ifThere(() => shm_unlink(MEMORY)); //                      shm_unlink(MEMORY);
+const semaphores = [QUEUE, MUTEX, ROOM].map((name) => isRemoved(() => sem_unlink(name))); // sem_unlink(QUEUE); …
+const memory = isRemoved(() => shm_unlink(MEMORY)); //     shm_unlink(MEMORY);
+if (!memory && !semaphores.includes(true)) {
+  console.error('there is nothing to remove');
+  process.exitCode = 1;
+}

@@ -13,5 +13,6 @@ if (!lock.tryAcquire(0, 1, { undo: true })) {
   await lock.acquire(0, 1, { undo: true });
 }
 console.log(`process ${process.pid} has the lock`);
-const [code] = await once(spawn(command, words, { stdio: 'inherit' }), 'exit');
-process.exitCode = code ?? 1;
+const child = spawn(command, words, { stdio: 'inherit' });
+await once(child, 'exit');
+process.exitCode = child.exitCode ?? 1;

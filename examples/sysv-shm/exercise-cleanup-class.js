@@ -3,13 +3,19 @@ import { IpcError, SysvSemaphoreSet, SysvSharedMemory } from 'unix-ipc';
 import { key } from './exercise-buffer.js';
 
 /** @param {() => void} remove */
-function ifThere(remove) {
+function isRemoved(remove) {
   try {
     remove();
+    return true;
   } catch (error) {
-    if (!(error instanceof IpcError && error.code === 'ENOENT')) throw error;
+    if (error instanceof IpcError && error.code === 'ENOENT') return false;
+    throw error;
   }
 }
 
-ifThere(() => SysvSemaphoreSet.open(key, { create: false }).remove());
-ifThere(() => SysvSharedMemory.open(key).remove());
+const semaphores = isRemoved(() => SysvSemaphoreSet.open(key, { create: false }).remove());
+const memory = isRemoved(() => SysvSharedMemory.open(key).remove());
+if (!semaphores && !memory) {
+  console.error('there is no buffer to remove');
+  process.exitCode = 1;
+}

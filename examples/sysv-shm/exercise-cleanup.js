@@ -4,13 +4,19 @@ import { IPC_RMID, semctl, semget, shmctl, shmget } from 'unix-ipc/sys';
 import { key } from './exercise-buffer.js';
 
 /** @param {() => void} remove */
-function ifThere(remove) {
+function isRemoved(remove) {
   try {
     remove();
+    return true;
   } catch (error) {
-    if (!(error instanceof IpcError && error.code === 'ENOENT')) throw error;
+    if (error instanceof IpcError && error.code === 'ENOENT') return false;
+    throw error;
   }
 }
 
-ifThere(() => semctl(semget(key, 0, 0), 0, IPC_RMID)); //  semctl(semget(key, 0, 0), 0, IPC_RMID);
-ifThere(() => shmctl(shmget(key, 0, 0), IPC_RMID)); //     shmctl(shmget(key, 0, 0), IPC_RMID, NULL);
+const semaphores = isRemoved(() => semctl(semget(key, 0, 0), 0, IPC_RMID)); // semctl(semget(key, 0, 0), 0, IPC_RMID);
+const memory = isRemoved(() => shmctl(shmget(key, 0, 0), IPC_RMID)); // shmctl(shmget(key, 0, 0), IPC_RMID, NULL);
+if (!semaphores && !memory) {
+  console.error('there is no buffer to remove');
+  process.exitCode = 1;
+}

@@ -1,6 +1,8 @@
 // The same exercise with the classes, 3 of 4: take numbers out of the buffer until somebody removes it.
 import { IpcError, SysvSemaphoreSet, SysvSharedMemory } from 'unix-ipc';
-import { EMPTY, FULL, ITEMS, MUTEX, OUT, SLOTS, key } from './exercise-buffer.js';
+import { EMPTY, FULL, ITEMS, MUTEX, OUT, SLOTS, fail, key } from './exercise-buffer.js';
+
+process.on('uncaughtException', fail);
 
 const semaphores = SysvSemaphoreSet.open(key, { create: false });
 const memory = SysvSharedMemory.open(key);
@@ -16,8 +18,10 @@ try {
     const slot = Atomics.load(buffer, OUT);
     const [pid, item] = buffer.slice(ITEMS + 2 * slot);
     buffer[OUT] = (slot + 1) % SLOTS;
-    semaphores.release(MUTEX, 1, { undo: true });
-    semaphores.release(EMPTY);
+    semaphores.applySync([
+      { index: MUTEX, op: 1, undo: true },
+      { index: EMPTY, op: 1 },
+    ]);
     console.log(`process ${process.pid} took`, item, `of process`, pid, `out of slot`, slot);
   }
 } catch (error) {

@@ -1,7 +1,9 @@
 // The exercise in the calls of C, 3 of 4: take numbers out of the buffer until somebody removes it.
 import { IpcError } from 'unix-ipc';
 import { SEM_UNDO, semget, semop, shmat, shmdt, shmget } from 'unix-ipc/sys';
-import { EMPTY, FULL, ITEMS, MUTEX, OUT, SLOTS, key } from './exercise-buffer.js';
+import { EMPTY, FULL, ITEMS, MUTEX, OUT, SLOTS, fail, key } from './exercise-buffer.js';
+
+process.on('uncaughtException', fail);
 
 const semid = semget(key, 0, 0); //                        int semid = semget(key, 0, 0);
 const memory = shmat(shmget(key, 0, 0)); //                int *buffer = shmat(shmget(key, 0, 0), NULL, 0);

@@ -1,6 +1,8 @@
 // The exercise in the calls of C, 2 of 4: put numbers into the buffer, as many as the command line says.
 import { SEM_UNDO, semget, semop, shmat, shmdt, shmget } from 'unix-ipc/sys';
-import { EMPTY, FULL, IN, ITEMS, MUTEX, SLOTS, key } from './exercise-buffer.js';
+import { EMPTY, FULL, IN, ITEMS, MUTEX, SLOTS, fail, key } from './exercise-buffer.js';
+
+process.on('uncaughtException', fail);
 
 const count = Number(process.argv[2] ?? 10);
 const semid = semget(key, 0, 0); //                        int semid = semget(key, 0, 0);

@@ -1,8 +1,8 @@
 import { types } from 'node:util';
 import { native } from '../native/mapping.js';
-import { lengthOf } from './arguments.js';
+import { lengthOf, size } from './arguments.js';
 import { invalidState, invalidType, invalidValue, outOfRange } from './errors.js';
-import { placeIn } from './memory-range.js';
+import { byteLengthOf, placeIn } from './memory-range.js';
 import { SharedMemory } from './shared-memory.js';
 import { Waits } from './waiting.js';
 
@@ -27,9 +27,10 @@ export class MemoryPlace {
     }
     this.#memory = memory;
     this.#length = length;
-    this.#offset = offset as number;
-    this.#find();
+    this.#offset = size(offset, 'offset');
+    // Before a view is made, which JavaScript refuses in its own words where the place is not aligned.
     if (this.#offset % alignment !== 0) throw outOfRange('offset', `a multiple of ${alignment}`, offset);
+    this.#find();
   }
 
   /** For what waits there: it ends when the memory is closed. */
@@ -40,7 +41,8 @@ export class MemoryPlace {
   /** Throws where the memory is closed, or its page was lost. */
   check(): void {
     if (this.#memory instanceof SharedMemory) {
-      void this.#memory.buffer;
+      // Which says why it can't be had.
+      byteLengthOf(this.#memory.buffer);
     } else if (native.mappingFaults(this.#memory) < 0) {
       throw invalidState('The memory was detached');
     }

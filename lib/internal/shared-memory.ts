@@ -97,7 +97,7 @@ export abstract class SharedMemory implements Disposable {
   read(offset = 0, length?: number): Buffer {
     this.checkOpen();
     const start = sizeOf(offset, 'offset');
-    const count = sizeOf(length ?? Math.max(this.#size - start, 0), 'length');
+    const count = length === undefined ? Math.max(this.#size - start, 0) : sizeOf(length, 'length');
     this.#checkWithin(start, count);
     const copy = Buffer.allocUnsafeSlow(count);
     this.#inPieces(start, count, (piece, at) => {
@@ -132,6 +132,7 @@ export abstract class SharedMemory implements Disposable {
    *
    * @param offset a multiple of 8
    * @param length up to 4 GiB
+   * @throws Error ERR_MEMORY_LOST where the memory was truncated by another process
    */
   window(offset: number, length: number): SharedMemoryWindow {
     this.checkOpen();
@@ -140,6 +141,9 @@ export abstract class SharedMemory implements Disposable {
     this.#checkWithin(start, count);
     if (start % ALIGNMENT !== 0) throw outOfRange('offset', `a multiple of ${ALIGNMENT}`, start);
     if (count > LARGEST_BUFFER) throw outOfRange('length', `at most ${LARGEST_BUFFER}`, count);
+    // A fresh mapping would show what this one has lost, and the two would differ from there on.
+    const present = this.#buffer ?? this.#chunk?.buffer;
+    if (present !== undefined) this.#checkThere(present);
     const window = new SharedMemoryWindow(this.#mapper, start, count, this.#readOnly, () => {
       this.#windows.delete(window);
     });
@@ -246,7 +250,7 @@ export abstract class SharedMemory implements Disposable {
       'ERR_MEMORY_LOST',
       (faults & FAULT.LOST) === 0
         ? `A view of this ${what} was written to, though it is read-only. What was written is in a private copy that nobody else sees, and that what others write does not reach. Close it, and open it without readOnly`
-        : `A part of this ${what} is gone, as where another process has made it shorter; zeros are in its place, which nobody else sees. Close it, and open it anew`,
+        : `A part of this ${what} is gone: another process has made it shorter, or there was no room for what was not reserved, as in a full /dev/shm. Zeros, and what was written since, are in its place, which nobody else sees. Close it, and open it anew`,
     );
   }
 }

@@ -41,7 +41,7 @@ export function semaphoreRow(semid: number): SemaphoreRow | undefined {
   return semaphoreRows().find((row) => row.semid === semid);
 }
 
-function removeIfThere(semid: number): void {
+export function removeIfThere(semid: number): void {
   if (semaphoreRow(semid) !== undefined) sys.semctl(semid, 0, sys.IPC_RMID);
 }
 
@@ -60,9 +60,9 @@ export function newSemaphores(values: number[] = [0], mode = 0o600): number {
 }
 
 /** A key that nobody uses; a set that has it when the test is over is the test's own and removed. */
-export function unusedSemaphoreKey(): number {
+export function unusedSemaphoreKey(pick: () => number = () => randomInt(0x1000_0000, 0x5000_0000)): number {
   for (;;) {
-    const key = randomInt(0x1000_0000, 0x7fff_ffff);
+    const key = pick();
     if (semaphoreRows().some((row) => row.key === key)) continue;
     onTestFinished(() => {
       for (const row of semaphoreRows()) if (row.key === key) removeIfThere(row.semid);
@@ -167,7 +167,7 @@ export function asleepOnWord(place: Place, peer: Peer): Promise<void> {
 }
 
 /** How many threads of a process are asleep on the word at the place. */
-export function sleepersOnWord(place: Place, pid: number): number {
+export function sleepersOnWord(place: Place, pid = process.pid): number {
   const calls = futexCalls[arch()] ?? [];
   const prefixes = addressesOf(place, pid).flatMap((address) =>
     calls.map((call) => `${call} 0x${address.toString(16)} `),
@@ -242,13 +242,18 @@ function nodeEnvironment(): NodeJS.ProcessEnv {
   return environment;
 }
 
-/** A Node process that keeps what calls of `unix-ipc/sys` give, started by another program where one is given. */
-export async function sysPeer(...starter: string[]): Promise<NodePeer> {
-  const [command, ...args] = [...starter, process.execPath, '--expose-gc', fixture('sys-peer.js')];
+/** A Node process that runs a fixture, started by another program where one is given. */
+export async function startedPeer(file: string, ...starter: string[]): Promise<NodePeer> {
+  const [command, ...args] = [...starter, process.execPath, '--expose-gc', fixture(file)];
   const peer = new NodePeer(command, args, nodeEnvironment());
   const line = await peer.line();
   if (line !== 'ready') throw new Error(`the peer began with ${line}`);
   return peer;
+}
+
+/** A Node process that keeps what calls of `unix-ipc/sys` give, started by another program where one is given. */
+export function sysPeer(...starter: string[]): Promise<NodePeer> {
+  return startedPeer('sys-peer.js', ...starter);
 }
 
 /** The same where SIGUSR2 interrupts calls that wait, without a handler of JavaScript's. */

@@ -1,12 +1,13 @@
 // Shared memory that tests make by its classes, and what the kernel itself says of it.
-import { randomInt } from 'node:crypto';
-import { closeSync, fstatSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, fstatSync, readFileSync, readdirSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { onTestFinished } from 'vitest';
 import { IPC_PRIVATE, Memfd, PosixSharedMemory, type SharedMemory, SysvSharedMemory } from 'unix-ipc';
 import * as sys from 'unix-ipc/sys';
 import { targetOf } from './descriptors.js';
+import { unusedMemoryName } from './mappings.js';
 import { NodePeer, fixture, nobody, plainEnvironment } from './peers.js';
+import { ownSegment } from './segments.js';
 
 /** A whole number of pages, however long they are here. */
 export const pages = 65_536;
@@ -14,46 +15,6 @@ export const GiB = 2 ** 30;
 
 /** Who has it may lock as much memory as there is. */
 export const CAP_IPC_LOCK = 14;
-
-/** One line of /proc/sysvipc/shm: what the kernel says, independent of the code under test. */
-export type SegmentRow = Record<(typeof segmentColumns)[number], number> & { perms: string };
-
-const segmentColumns = [
-  'key',
-  'shmid',
-  'size',
-  'cpid',
-  'lpid',
-  'nattch',
-  'uid',
-  'gid',
-  'cuid',
-  'cgid',
-  'atime',
-  'dtime',
-  'ctime',
-  'rss',
-  'swap',
-] as const;
-
-export function segmentRows(): SegmentRow[] {
-  const [header = '', ...lines] = readFileSync('/proc/sysvipc/shm', 'utf8').trim().split('\n');
-  const names = header.trim().split(/\s+/);
-  return lines.map((line) => {
-    const cells = line.trim().split(/\s+/);
-    const numbers = segmentColumns.map((name) => [name, Number(cells[names.indexOf(name)])]);
-    return { ...Object.fromEntries(numbers), perms: cells[names.indexOf('perms')] ?? '' } as SegmentRow;
-  });
-}
-
-export function segmentRow(shmid: number): SegmentRow | undefined {
-  return segmentRows().find((row) => row.shmid === shmid);
-}
-
-function removeIfThere(shmid: number): void {
-  // Its key goes with the removal, so what is still attached somewhere else is left to whoever attached it.
-  if (segmentRow(shmid) !== undefined) sys.shmctl(shmid, sys.IPC_RMID);
-}
 
 /** An object that is closed when the test is over; what it is of is somebody else's to remove. */
 export function closing<Memory extends { close(): void }>(memory: Memory): Memory {
@@ -63,12 +24,8 @@ export function closing<Memory extends { close(): void }>(memory: Memory): Memor
 
 /** A segment that the test made: closed and removed when the test is over. */
 export function own(memory: SysvSharedMemory): SysvSharedMemory {
-  const { id } = memory;
-  onTestFinished(() => {
-    memory.close();
-    removeIfThere(id);
-  });
-  return memory;
+  ownSegment(memory.id);
+  return closing(memory);
 }
 
 /** A new segment without a key. */
@@ -76,40 +33,12 @@ export function segment(size = pages, options: { mode?: number; reserve?: boolea
   return own(SysvSharedMemory.create({ size, key: IPC_PRIVATE, ...options }));
 }
 
-/** A key that nobody uses; a segment that has it when the test is over is the test's own and removed. */
-export function unusedKey(): number {
-  for (;;) {
-    const key = randomInt(0x1000_0000, 0x7fff_ffff);
-    if (segmentRows().some((row) => row.key === key)) continue;
-    onTestFinished(() => {
-      for (const row of segmentRows()) if (row.key === key) removeIfThere(row.shmid);
-    });
-    return key;
-  }
-}
-
-/** An id that was a segment's and is none now. */
-export function removedId(): number {
-  const shmid = sys.shmget(sys.IPC_PRIVATE, 1, 0o600);
-  sys.shmctl(shmid, sys.IPC_RMID);
-  return shmid;
-}
-
-let names = 0;
-
-/** A name that nobody uses; an object that has it when the test is over is the test's own and unlinked. */
-export function unusedName(): string {
-  const name = `/unix-ipc-test-${process.pid}-${names++}`;
-  onTestFinished(() => rmSync(`/dev/shm${name}`, { force: true }));
-  return name;
-}
-
 /** A new object with a name of the test's own. */
 export function posix(
   size = pages,
   options: { mode?: number; reserve?: boolean; name?: string } = {},
 ): PosixSharedMemory {
-  return closing(PosixSharedMemory.create({ name: options.name ?? unusedName(), size, ...options }));
+  return closing(PosixSharedMemory.create({ name: options.name ?? unusedMemoryName(), size, ...options }));
 }
 
 /** A new object without a name. */

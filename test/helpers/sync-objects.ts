@@ -1,91 +1,43 @@
-// Semaphores and shared words that tests make, what the kernel itself says of them, and others that use them.
-import { randomInt } from 'node:crypto';
-import { closeSync, openSync, readFileSync, readSync, readdirSync, writeFileSync } from 'node:fs';
-import { arch, endianness } from 'node:os';
+// Semaphores and shared words that tests make by the classes, and others that use them: see semaphores.ts for those of the
+// calls of `unix-ipc/sys`, and for what the kernel says of all of them.
+import { closeSync, openSync, readSync, readdirSync } from 'node:fs';
+import { endianness } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { onTestFinished } from 'vitest';
 import { Futex, IPC_PRIVATE, PosixSemaphore, SysvSemaphoreSet, SysvSharedMemory } from 'unix-ipc';
 import * as sys from 'unix-ipc/sys';
-import { ownNamespace } from './kernel.js';
-import { NodePeer, type Outcome, type RemoteFailure, fixture, nobody, noSecondUser } from './peers.js';
+import {
+  type NodePeer,
+  type Outcome,
+  type RemoteFailure,
+  fixture,
+  nobody,
+  noSecondUser,
+  sharedPeer,
+} from './peers.js';
 import { borrow } from './queues.js';
+import {
+  removeIfThere,
+  semaphoreFile,
+  sleepersOnWord,
+  startedPeer,
+  unusedSemaphoreName,
+} from './semaphores.js';
 import { until } from './until.js';
-
-/** One line of /proc/sysvipc/sem: what the kernel says, independent of the code under test. */
-export interface SetRow {
-  key: number;
-  semid: number;
-  perms: string;
-  nsems: number;
-  uid: number;
-  gid: number;
-  cuid: number;
-  cgid: number;
-  otime: number;
-  ctime: number;
-}
-
-export function setRows(): SetRow[] {
-  const [header = '', ...lines] = readFileSync('/proc/sysvipc/sem', 'utf8').trim().split('\n');
-  const names = header.trim().split(/\s+/);
-  const expected = 'key,semid,perms,nsems,uid,gid,cuid,cgid,otime,ctime';
-  if (names.join() !== expected) throw new Error(`columns of /proc/sysvipc/sem: ${header}`);
-  return lines.map((line) => {
-    const cells = line.trim().split(/\s+/);
-    const [key, semid, , nsems, uid, gid, cuid, cgid, otime, ctime] = cells.map(Number);
-    return { key, semid, perms: cells[2], nsems, uid, gid, cuid, cgid, otime, ctime } as SetRow;
-  });
-}
-
-export function setRow(semid: number): SetRow | undefined {
-  return setRows().find((row) => row.semid === semid);
-}
-
-function removeSet(semid: number): void {
-  try {
-    sys.semctl(semid, 0, sys.IPC_RMID);
-  } catch (error) {
-    // The test itself may have removed it; ids are not used again so soon.
-    if (!(error instanceof Error && 'code' in error && error.code === 'EINVAL')) throw error;
-  }
-}
 
 /** A set that the test made: closed and removed when the test is over. */
 export function ownSet<Set extends { readonly id: number; close(): void }>(set: Set): Set {
   const { id } = set;
   onTestFinished(() => {
     set.close();
-    removeSet(id);
+    removeIfThere(id);
   });
   return set;
-}
-
-/** A set's id that the test made: removed when the test is over. */
-export function ownSetId(semid: number): number {
-  onTestFinished(() => removeSet(semid));
-  return semid;
 }
 
 /** A new private set with these values. */
 export function privateSet(...initial: number[]): SysvSemaphoreSet {
   return ownSet(SysvSemaphoreSet.open(IPC_PRIVATE, { initial: initial.length === 0 ? [0] : initial }));
-}
-
-/** A key that no set has; a set that has it when the test is over is the test's own and removed. */
-export function unusedSetKey(pick: () => number = () => randomInt(0x1000_0000, 0x5000_0000)): number {
-  for (;;) {
-    const key = pick();
-    if (setRows().some((row) => row.key === key)) continue;
-    onTestFinished(() => {
-      for (const row of setRows()) if (row.key === key) removeSet(row.semid);
-    });
-    return key;
-  }
-}
-
-/** The values of a set, without the class under test. */
-export function valuesOf(semid: number): number[] {
-  return sys.semctl(semid, 0, sys.GETALL) as number[];
 }
 
 /** How many threads of all processes sleep until a semaphore of the set has more, or is zero. */
@@ -102,50 +54,6 @@ export function asleepOnSet(set: { readonly id: number; readonly count: number }
 export function asleep(set: { readonly id: number; readonly count: number }, count = 1): Promise<void> {
   return until(`${count} asleep on the set`, () => asleepOnSet(set) === count);
 }
-
-export interface SetLimits {
-  /** semmsl */
-  perSet: number;
-  /** semmns */
-  semaphores: number;
-  /** semopm */
-  operations: number;
-  /** semmni */
-  sets: number;
-}
-
-const limitsFile = '/proc/sys/kernel/sem';
-
-export function setLimits(): SetLimits {
-  const [perSet = 0, semaphores = 0, operations = 0, sets = 0] = readFileSync(limitsFile, 'utf8')
-    .trim()
-    .split(/\s+/)
-    .map(Number);
-  return { perSet, semaphores, operations, sets };
-}
-
-/** Why the namespace's limits can't be changed here, or undefined where they can. */
-export function setLimitsAreFixed(): string | undefined {
-  if (!ownNamespace) return 'the IPC namespace is shared with others';
-  try {
-    writeFileSync(limitsFile, readFileSync(limitsFile, 'utf8'));
-  } catch (error) {
-    return `${limitsFile} can't be written: ${String(error)}`;
-  }
-  return undefined;
-}
-
-/** Changes limits of the namespace until the test is over. Only after setLimitsAreFixed() gave undefined. */
-export function changeSetLimits(changes: Partial<SetLimits>): void {
-  if (!ownNamespace) throw new Error('limits are changed only in a namespace of our own');
-  const before = readFileSync(limitsFile, 'utf8');
-  const { perSet, semaphores, operations, sets } = { ...setLimits(), ...changes };
-  writeFileSync(limitsFile, `${perSet} ${semaphores} ${operations} ${sets}`);
-  onTestFinished(() => writeFileSync(limitsFile, before));
-}
-
-/** SEMVMX of the kernel, which no setting changes. */
-export const SEMVMX = 32_767;
 
 /** New shared memory of the test's own. */
 export function sharedMemory(size = 4096): SysvSharedMemory {
@@ -187,54 +95,6 @@ export function mappedMemory(length = 4096): ArrayBuffer {
   return buffer;
 }
 
-// futex, futex_waitv, futex_wait
-const futexCalls: Record<string, readonly number[]> = { x64: [202, 449, 455], arm64: [98, 449, 455] };
-
-/** Where a process has the System V segment mapped: the inode of such a mapping is the segment's id. */
-function addressesOf(shmid: number, offset: number, pid: number | 'self'): bigint[] {
-  return readFileSync(`/proc/${pid}/maps`, 'utf8')
-    .split('\n')
-    .flatMap((line) => {
-      const [, start = '', end = '', from = '', inode] =
-        /^([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+) \S+ (\d+)\s+\/SYSV/.exec(line) ?? [];
-      if (Number(inode) !== shmid || inode === undefined) return [];
-      const address = BigInt(`0x${start}`) + BigInt(offset) - BigInt(`0x${from}`);
-      return address >= BigInt(`0x${start}`) && address < BigInt(`0x${end}`) ? [address] : [];
-    });
-}
-
-/** How many threads of a process sleep on the word at that offset of a System V segment, as the kernel sees it. */
-export function asleepAt(shmid: number, offset: number, pid: number | 'self' = 'self'): number {
-  const calls = futexCalls[arch()];
-  if (calls === undefined) throw new Error(`the system call numbers of ${arch()} are not known here`);
-  const addresses = addressesOf(shmid, offset, pid);
-  const prefixes = calls.flatMap((call) => addresses.map((at) => `${call} 0x${at.toString(16)} `));
-  return readdirSync(`/proc/${pid}/task`).filter((tid) => {
-    try {
-      const text = readFileSync(`/proc/${pid}/task/${tid}/syscall`, 'utf8');
-      return prefixes.some((prefix) => text.startsWith(prefix));
-    } catch {
-      // The thread has ended since.
-      return false;
-    }
-  }).length;
-}
-
-let names = 0;
-
-/** A name that no semaphore has; one that has it when the test is over is the test's own and unlinked. */
-export function unusedSemaphoreName(): string {
-  const name = `/unix-ipc-test-${process.pid}-${names++}`;
-  onTestFinished(() => {
-    try {
-      sys.sem_unlink(name);
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-    }
-  });
-  return name;
-}
-
 /** The names of all semaphores, as files. */
 export function semaphoreFiles(): string[] {
   return readdirSync('/dev/shm').flatMap((file) => (file.startsWith('sem.') ? [`/${file.slice(4)}`] : []));
@@ -263,7 +123,7 @@ const waitersOffset = endianness() === 'LE' ? 4 : 0;
 export function named(options: Made = {}): Placed {
   const name = unusedSemaphoreName();
   const semaphore = borrow(PosixSemaphore.open(name, { exclusive: true, ...options }));
-  const fd = openSync(`/dev/shm/sem.${name.slice(1)}`, 'r');
+  const fd = openSync(semaphoreFile(name), 'r');
   onTestFinished(() => closeSync(fd));
   const read = (offset: number): number => {
     const word = Buffer.alloc(4);
@@ -315,7 +175,7 @@ export function word(options: { spin?: number } = {}, memory = sharedMemory(), o
   return {
     memory,
     futex: borrow(Futex.at(memory, offset, options)),
-    asleep: (pid) => asleepAt(memory.id, offset, pid),
+    asleep: (pid) => sleepersOnWord({ of: memory.id, offset }, pid),
     open: async (user) => {
       await user.call('make', 'memory', 'SysvSharedMemory', 'openId', memory.id);
       await user.call('make', 'futex', 'Futex', 'at', '@memory', offset);
@@ -323,19 +183,9 @@ export function word(options: { spin?: number } = {}, memory = sharedMemory(), o
   };
 }
 
-function nodeEnvironment(): NodeJS.ProcessEnv {
-  const environment = { ...process.env };
-  delete environment['NODE_OPTIONS'];
-  return environment;
-}
-
 /** A Node process that uses semaphores and words on request, started by another program where one is given. */
-export async function syncPeer(...starter: string[]): Promise<NodePeer> {
-  const [command, ...args] = [...starter, process.execPath, '--expose-gc', fixture('sync-peer.js')];
-  const peer = new NodePeer(command, args, nodeEnvironment());
-  const line = await peer.line();
-  if (line !== 'ready') throw new Error(`the peer began with ${line}`);
-  return peer;
+export function syncPeer(...starter: string[]): Promise<NodePeer> {
+  return startedPeer('sync-peer.js', ...starter);
 }
 
 /** A Node process that the permissions of a set hold for: for root's own they do not. */
@@ -383,12 +233,37 @@ export class WorkerPeer {
   }
 }
 
-/** Waits until the peer's handler has run: its event loop may have other things to do first. */
-export async function handled(peer: NodePeer, count = 1): Promise<void> {
-  for (;;) {
-    const signals = await peer.call('signals');
-    if (Array.isArray(signals) && signals.length >= count) return;
-  }
+/** Processes that the tests of a file use in turn, started at once: see sharedPeer(). */
+export function sharedPeers<Starts extends readonly (() => Promise<NodePeer>)[]>(
+  ...starts: Starts
+): { [Index in keyof Starts]: () => NodePeer } {
+  const peers: NodePeer[] = [];
+  const first = sharedPeer(async () => {
+    peers.push(...(await Promise.all(starts.map((start) => start()))));
+    const [peer] = peers;
+    if (peer === undefined) throw new Error('no peer was to be shared');
+    return peer;
+  });
+  return starts.map((_, index) => () => peers[index] ?? first()) as {
+    [Index in keyof Starts]: () => NodePeer;
+  };
+}
+
+/** One that has a handler of process.on() for SIGUSR2. */
+export async function watchingPeer(): Promise<NodePeer> {
+  const peer = await syncPeer();
+  await peer.call('watch', 'SIGUSR2');
+  return peer;
+}
+
+/** How often the peer's handler has run. */
+export async function signalsOf(peer: NodePeer): Promise<number> {
+  return ((await peer.call('signals')) as unknown[]).length;
+}
+
+/** Waits until the peer's handler has run so often: its event loop may have other things to do first. */
+export async function handled(peer: NodePeer, count: number): Promise<void> {
+  while ((await signalsOf(peer)) < count);
 }
 
 /** A blocking call as a promise, so that all variants can be tested by one text. */
@@ -410,17 +285,18 @@ export function abortAtRandom(controller: AbortController, random: () => number)
   }
 }
 
-/** Acquires that are aborted at random moments, four at a time; how many were let through, and how many were not. */
+/**
+ * Acquires that are aborted at random moments, four at a time, until so many at least were let through and as many were
+ * not; how many exactly.
+ */
 export async function acquireAndAbort(
   acquire: (signal: AbortSignal) => Promise<unknown>,
   random: () => number,
-  calls: number,
+  least: number,
 ): Promise<{ acquired: number; aborted: number }> {
   const counts = { acquired: 0, aborted: 0 };
-  let begun = 0;
   async function lane(): Promise<void> {
-    while (begun < calls) {
-      begun++;
+    while (Math.min(counts.acquired, counts.aborted) < least) {
       const controller = new AbortController();
       const done = acquire(controller.signal).then(
         () => counts.acquired++,

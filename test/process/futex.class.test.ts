@@ -1,11 +1,22 @@
 // Futex between processes.
 import { describe, expect, it } from 'vitest';
 import { type NodePeer } from '../helpers/peers.js';
-import { type Word, handled, sharedMemory, syncPeer, word } from '../helpers/sync-objects.js';
+import {
+  type Word,
+  handled,
+  sharedMemory,
+  sharedPeers,
+  signalsOf,
+  syncPeer,
+  watchingPeer,
+  word,
+} from '../helpers/sync-objects.js';
 import { until } from '../helpers/until.js';
 
-async function peerOf(of: Word): Promise<NodePeer> {
-  const peer = await syncPeer();
+/** Processes that tests use one after the other. */
+const [watching, one, other] = sharedPeers(watchingPeer, syncPeer, syncPeer);
+
+async function given(peer: NodePeer, of: Word): Promise<NodePeer> {
   await of.open(peer);
   return peer;
 }
@@ -17,7 +28,7 @@ function asleep(of: Word, pid: number, count = 1): Promise<void> {
 describe('two processes', () => {
   it('wake each other out of both variants that wait, and are told of a changed value', async () => {
     const of = word();
-    const peer = await peerOf(of);
+    const peer = await given(one(), of);
     for (const [method, ...args] of [
       ['waitSync', 0],
       ['waitSync', 0, { timeout: 60_000 }],
@@ -43,7 +54,7 @@ describe('two processes', () => {
 
   it('count those that wait in all of them', async () => {
     const of = word();
-    const peers = [await peerOf(of), await peerOf(of)];
+    const peers = [await given(one(), of), await given(other(), of)] as const;
     const waits = peers.flatMap((peer) => [1, 2, 3].map(() => peer.call('futex.wait', 0)));
     waits.push(of.futex.wait(0), of.futex.wait(0));
     for (const peer of peers) await asleep(of, peer.pid, 3);
@@ -52,23 +63,23 @@ describe('two processes', () => {
     for (const wait of waits) void wait.then(() => woken++);
     expect(of.futex.wake(1)).toBe(1);
     await until('one is woken', () => woken === 1);
-    expect(await peers[0]?.call('futex.wake', 3)).toBe(3);
+    expect(await peers[0].call('futex.wake', 3)).toBe(3);
     await until('four are woken', () => woken === 4);
     expect(of.futex.wake(Infinity)).toBe(4);
     expect(await Promise.all(waits)).toEqual(Array.from({ length: 8 }, () => 'ok'));
   });
 
-  it('do not count one that was killed while it waited', async () => {
+  it('do not count one that was ended while it waited, by SIGKILL or by SIGINT that nobody handles', async () => {
     const of = word();
-    const peers = [await peerOf(of), await peerOf(of)];
-    for (const [index, peer] of peers.entries()) {
-      peer.outcome(index === 0 ? 'futex.wait' : 'futex.waitSync', 0).catch(() => undefined);
-      await asleep(of, peer.pid);
-    }
-    for (const peer of peers) {
-      peer.signal('SIGKILL');
-      await peer.exited;
-    }
+    const [killed, interrupted] = await Promise.all([syncPeer(), syncPeer()]);
+    for (const peer of [killed, interrupted]) await of.open(peer);
+    killed.outcome('futex.wait', 0).catch(() => undefined);
+    interrupted.outcome('futex.waitSync', 0).catch(() => undefined);
+    for (const peer of [killed, interrupted]) await asleep(of, peer.pid);
+    killed.signal('SIGKILL');
+    await killed.exited;
+    interrupted.signal('SIGINT');
+    expect((await interrupted.exited).signal).toBe('SIGINT');
     const mine = of.futex.wait(0);
     await asleep(of, process.pid);
     expect(of.futex.wake(Infinity)).toBe(1);
@@ -78,7 +89,7 @@ describe('two processes', () => {
   it('add to one counter under a lock of it, and nothing is lost', async () => {
     const of = word();
     const counter = sharedMemory();
-    const peers = [await peerOf(of), await peerOf(of)];
+    const peers = [await given(one(), of), await given(other(), of)];
     const times = 50_000;
     for (const peer of peers) await peer.call('make', 'counter', 'SysvSharedMemory', 'openId', counter.id);
     await Promise.all(peers.map((peer) => peer.call('count', 'Futex', 'futex', 'counter', times)));
@@ -88,7 +99,7 @@ describe('two processes', () => {
 
   it('add to the word itself, and nothing is lost', async () => {
     const of = word();
-    const peer = await peerOf(of);
+    const peer = await given(one(), of);
     const others = Array.from({ length: 500 }, () => peer.call('futex.add', 3));
     for (let index = 0; index < 500; index++) {
       of.futex.add(2);
@@ -102,29 +113,24 @@ describe('two processes', () => {
 describe('a signal handler of process.on()', () => {
   it('makes waitSync() throw EINTR and then runs, and wait() goes on', async () => {
     const of = word();
-    const peer = await peerOf(of);
-    await peer.call('watch', 'SIGUSR2');
-    let count = 0;
-    for (const options of [{}, { timeout: 60_000 }]) {
+    const peer = await given(watching(), of);
+    const before = await signalsOf(peer);
+    for (const [index, options] of [{}, { timeout: 60_000 }].entries()) {
       const failed = peer.failure('futex.waitSync', 0, options);
       await asleep(of, peer.pid);
       peer.signal('SIGUSR2');
       const error = await failed;
       expect(error).toMatchObject({ class: 'IpcError', code: 'EINTR' });
       expect(error.syscall).toMatch(/^futex/);
-      await handled(peer, ++count);
+      await handled(peer, before + index + 1);
     }
     const waits = peer.call('futex.wait', 0);
     await asleep(of, peer.pid);
     peer.signal('SIGUSR2');
-    await handled(peer, ++count);
+    await handled(peer, before + 3);
     await asleep(of, peer.pid);
     expect(of.futex.wake()).toBe(1);
     expect(await waits).toBe('ok');
-    peer.outcome('futex.waitSync', 0).catch(() => undefined);
-    await asleep(of, peer.pid);
-    peer.signal('SIGINT');
-    expect((await peer.exited).signal).toBe('SIGINT');
   });
 });
 

@@ -10,8 +10,11 @@ import {
   named,
   placed,
   sharedMemory,
+  sharedPeers,
+  signalsOf,
   syncPeer,
   unprivilegedSyncPeer,
+  watchingPeer,
 } from '../helpers/sync-objects.js';
 import { until } from '../helpers/until.js';
 
@@ -20,6 +23,9 @@ const places: [string, (options?: { initial?: number }) => Placed][] = [
   ['shared memory', (options) => placed(options)],
 ];
 
+/** Processes that tests use one after the other. */
+const [watching, one, other] = sharedPeers(watchingPeer, syncPeer, syncPeer);
+
 function waiting(of: Placed, least = 1): Promise<void> {
   return until('a wait is there', () => of.waiters() >= least);
 }
@@ -27,7 +33,7 @@ function waiting(of: Placed, least = 1): Promise<void> {
 describe.each(places)('two processes at %s', (_place, make) => {
   it('wake each other out of every variant that waits', async () => {
     const of = make();
-    const peer = await syncPeer();
+    const peer = one();
     await of.open(peer);
     for (const [method, ...args] of [
       ['acquireSync'],
@@ -53,51 +59,46 @@ describe.each(places)('two processes at %s', (_place, make) => {
 
   it('throw EINTR out of acquireSync() when a handler of process.on() is to run', async () => {
     const of = make();
-    const peer = await syncPeer();
+    const peer = watching();
     await of.open(peer);
-    await peer.call('watch', 'SIGUSR2');
-    let count = 0;
-    for (const options of [{}, { timeout: 60_000 }]) {
+    const before = await signalsOf(peer);
+    for (const [index, options] of [{}, { timeout: 60_000 }].entries()) {
       const failed = peer.failure('semaphore.acquireSync', options);
       await waiting(of);
       peer.signal('SIGUSR2');
       const error = await failed;
       expect(error).toMatchObject({ class: 'IpcError', code: 'EINTR' });
       expect(error.syscall).toMatch(/^sem_/);
-      await handled(peer, ++count);
+      await handled(peer, before + index + 1);
     }
     const acquired = peer.call('semaphore.acquire');
     await waiting(of);
     peer.signal('SIGUSR2');
-    await handled(peer, ++count);
+    await handled(peer, before + 3);
     of.semaphore.release();
     await acquired;
-    peer.outcome('semaphore.acquireSync').catch(() => undefined);
-    await waiting(of);
-    peer.signal('SIGINT');
-    expect((await peer.exited).signal).toBe('SIGINT');
   });
 
-  it('that are killed: one that waits takes nothing with it, one that holds gives nothing back', async () => {
-    const of = make();
+  it('that are ended: one that waits takes nothing with it, one that holds gives nothing back', async () => {
+    const of = make({ initial: 2 });
     const peers = await Promise.all([syncPeer(), syncPeer()]);
+    const [holder, interrupted] = peers;
     for (const peer of peers) await of.open(peer);
-    peers[0].outcome('semaphore.acquire').catch(() => undefined);
-    peers[1].outcome('semaphore.acquireSync').catch(() => undefined);
-    await waiting(of, 2);
-    for (const peer of peers) {
-      peer.signal('SIGKILL');
-      await peer.exited;
-    }
-    of.semaphore.release(2);
-    expect(of.value()).toBe(2);
-    const holder = await syncPeer();
-    await of.open(holder);
     await holder.call('semaphore.acquireSync');
     await holder.call('semaphore.acquire');
+    holder.outcome('semaphore.acquire').catch(() => undefined);
+    interrupted.outcome('semaphore.acquireSync').catch(() => undefined);
+    await waiting(of, 2);
     holder.signal('SIGKILL');
-    await holder.exited;
+    expect((await holder.exited).signal).toBe('SIGKILL');
+    // Which nobody handles.
+    interrupted.signal('SIGINT');
+    expect((await interrupted.exited).signal).toBe('SIGINT');
     expect(of.value()).toBe(0);
+    of.semaphore.release(2);
+    expect(of.value()).toBe(2);
+    of.semaphore.acquireSync();
+    of.semaphore.acquireSync();
     expect(of.semaphore.tryAcquire()).toBe(false);
     // Whoever knows better gives it back.
     const acquired = of.semaphore.acquire({ timeout: 10_000 });
@@ -108,7 +109,7 @@ describe.each(places)('two processes at %s', (_place, make) => {
   it('add to one counter under it, and nothing is lost', async () => {
     const of = make({ initial: 1 });
     const memory = sharedMemory();
-    const peers = await Promise.all([syncPeer(), syncPeer()]);
+    const peers = [one(), other()];
     const times = 50_000;
     for (const peer of peers) {
       await of.open(peer);
@@ -129,7 +130,7 @@ describe('a named semaphore', () => {
     const { semaphore } = named();
     const name = semaphore.name ?? '';
     semaphore.unlink();
-    const peers = await Promise.all([syncPeer(), syncPeer(), syncPeer()]);
+    const peers = await Promise.all([syncPeer(), syncPeer()]);
     await Promise.all(
       peers.map(async (peer, index) => {
         await peer.call('make', 'semaphore', 'PosixSemaphore', 'open', name, { initial: 10 });
@@ -140,7 +141,7 @@ describe('a named semaphore', () => {
       peer.end();
       expect(await peer.exited).toMatchObject({ code: 0, stderr: '' });
     }
-    expect(borrow(PosixSemaphore.open(name, { create: false })).value).toBe(16);
+    expect(borrow(PosixSemaphore.open(name, { create: false })).value).toBe(13);
   });
 
   it('of another user gives EACCES where its mode says so', async ({ skip }) => {
@@ -182,7 +183,7 @@ describe('memory that fails', () => {
   it('that two processes share by its descriptor alone holds a semaphore for both', async () => {
     const memory = borrow(Memfd.create({ size: 4096 }));
     const semaphore = borrow(PosixSemaphore.at(memory, 0, { initial: 0 }));
-    const peer = await syncPeer();
+    const peer = one();
     const fd = await peer.call('sys.open', `/proc/${process.pid}/fd/${memory.fd}`, sys.O_RDWR);
     await peer.call('make', 'memory', 'Memfd', 'fromFd', fd);
     await peer.call('make', 'semaphore', 'PosixSemaphore', 'at', '@memory', 0);
@@ -190,5 +191,6 @@ describe('memory that fails', () => {
     await peer.call('semaphore.release');
     await acquired;
     expect(semaphore.value).toBe(0);
+    await peer.call('sys.close', fd);
   });
 });

@@ -36,6 +36,12 @@ it('readers and writers of both solutions share the room', async () => {
   expect(files(folder)).toHaveLength(4);
   await run(folder, 'exercise-cleanup.js');
   expect(files(folder)).toEqual([]);
+  const again = ['exercise-cleanup.js', 'exercise-cleanup-class.js'].map((file) =>
+    nodeFile(join(folder, file)),
+  );
+  for (const { exited } of again) {
+    expect(await exited).toMatchObject({ code: 1, stderr: 'there is nothing to remove\n' });
+  }
 });
 
 it('Ctrl+C ends readers and writers that wait, and nobody else has to wait for them', async () => {

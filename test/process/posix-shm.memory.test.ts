@@ -1,13 +1,13 @@
 // PosixSharedMemory and Memfd between processes: objects that appear whole, peers that take memory away, other users,
-// a full /dev/shm, descriptors that travel, Python.
-import { spawnSync } from 'node:child_process';
-import { fstatSync, rmSync, statSync, writeSync } from 'node:fs';
-import { describe, expect, it, onTestFinished } from 'vitest';
+// a full /dev/shm, descriptors that travel.
+import { fstatSync, statSync, writeSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
 import { Memfd, PosixSharedMemory, UnixDatagramSocket, UnixStreamServer } from 'unix-ipc';
 import * as sys from 'unix-ipc/sys';
 import { targetOf } from '../helpers/descriptors.js';
 import { failure } from '../helpers/failures.js';
-import { noSecondUser, plainEnvironment, program } from '../helpers/peers.js';
+import { noSecondUser, program, sharedPeer } from '../helpers/peers.js';
+import { unusedMemoryName } from '../helpers/mappings.js';
 import {
   closing,
   memfd,
@@ -18,13 +18,15 @@ import {
   pattern,
   peerWithFolderOf,
   posix,
-  unusedName,
 } from '../helpers/shared-memory.js';
 import { unusedAbstract } from '../helpers/unix-sockets.js';
-import { scale, until } from '../helpers/until.js';
+import { scale } from '../helpers/until.js';
+
+/** Processes that tests use in turn. */
+const [shared, another] = [sharedPeer(memoryPeer), sharedPeer(memoryPeer)];
 
 describe('two Node processes', () => {
-  it('have the same memory by its name, change it at once, and see each other resize it', async () => {
+  it('have the same memory by its name, and see each other resize it', async () => {
     const memory = posix(2 * pages);
     memory.write(0, pattern(100));
     const peer = await memoryPeer();
@@ -36,18 +38,9 @@ describe('two Node processes', () => {
     await peer.call('memory.write', 2 * pages - 4, 'back');
     expect(memory.bytes.toString('latin1', 2 * pages - 4)).toBe('back');
 
-    memory.write(0, Buffer.alloc(8));
-    const added = peer.call('addAtomically', 200_000);
-    const words = new Int32Array(memory.buffer, 0, 2);
-    await until('the peer has begun', () => Atomics.load(words, 1) === 1);
-    Atomics.add(words, 1, 1);
-    for (let round = 0; round < 200_000; round++) Atomics.add(words, 0, 1);
-    await added;
-    expect(Atomics.load(words, 0)).toBe(400_000);
-
     await peer.call('keep');
     await peer.call('memory.resize', 3 * pages);
-    expect(await peer.call('kept', 0, 100)).toEqual(Buffer.alloc(0));
+    expect(await peer.call('kept')).toBe(0);
     expect(await peer.call('memory.read', 2 * pages - 4, 8)).toEqual(Buffer.from('back\0\0\0\0'));
     await peer.call('memory.write', 2 * pages, 'more');
     expect([memory.size, memory.stat().size]).toEqual([2 * pages, 3 * pages]);
@@ -70,10 +63,11 @@ describe('two Node processes', () => {
   });
 
   it('get an object whole or not at all while another makes and unlinks it', async () => {
-    const name = unusedName();
+    const name = unusedMemoryName();
     const size = 3 * pages + 1;
-    const peer = await memoryPeer();
-    const made = peer.call('makeAndUnlink', name, size);
+    const peer = shared();
+    const maker = { done: false };
+    const made = peer.call('makeAndUnlink', name, size).finally(() => (maker.done = true));
     const seen = { class: 0, call: 0, none: 0 };
     const errors = new Set<string | undefined>();
     const missing = (error: unknown): void => {
@@ -81,8 +75,7 @@ describe('two Node processes', () => {
       if (code === 'ENOENT') seen.none++;
       else errors.add(code ?? String(error));
     };
-    const end = performance.now() + 5_000 * scale;
-    while ((seen.class < 100 || seen.call < 100) && performance.now() < end) {
+    while (!maker.done && errors.size === 0 && (seen.class < 50 || seen.call < 50)) {
       try {
         const memory = PosixSharedMemory.open(name);
         if (memory.size !== size) errors.add(`opened with a size of ${memory.size}`);
@@ -106,15 +99,12 @@ describe('two Node processes', () => {
     }
     await peer.call('stop');
     expect([...errors]).toEqual([]);
-    expect(seen.class).toBeGreaterThanOrEqual(100);
-    expect(seen.call).toBeGreaterThanOrEqual(100);
     expect(await made).toBeGreaterThan(0);
   });
 
   it('with exclusive: false make one object of a name, whoever is first', async () => {
-    const names = Array.from({ length: 100 }, unusedName);
-    const peers = await Promise.all([memoryPeer(), memoryPeer()]);
-    await Promise.all(peers.map((peer) => peer.call('makeOrOpen', names, pages)));
+    const names = Array.from({ length: 100 }, unusedMemoryName);
+    await Promise.all([shared(), another()].map((peer) => peer.call('makeOrOpen', names, pages)));
     const counts = names.map((name) =>
       closing(PosixSharedMemory.open(name))
         .read(pages - 8, 4)
@@ -126,16 +116,16 @@ describe('two Node processes', () => {
 
 describe('memory that a peer takes away', () => {
   it('ends no process, whatever it does meanwhile', async () => {
-    const name = unusedName();
+    const name = unusedMemoryName();
     const size = 16 * pages;
     const memory = posix(size, { name });
-    const peer = await memoryPeer();
+    const peer = shared();
     const one = Buffer.of(1);
     for (const how of ['read', 'write', 'loop', 'fill']) {
-      let done = false;
-      const survived = peer.call('survive', how, name, 150 * scale).finally(() => (done = true));
+      const peers = { done: false };
+      const survived = peer.call('survive', how, name, 100 * scale).finally(() => (peers.done = true));
       let rounds = 0;
-      for (; !done; rounds++) {
+      for (; !peers.done; rounds++) {
         // Not to nothing each time: what is at the beginning is there or not apart from the rest.
         sys.ftruncate(memory.fd, rounds % 3 === 0 ? 0 : 4 * pages);
         sys.ftruncate(memory.fd, size);
@@ -253,7 +243,7 @@ describe('a memfd that was sent over', () => {
     const memory = memfd(2 * pages);
     memory.write(0, 'from here');
     const address = unusedAbstract();
-    const peer = await memoryPeer();
+    const peer = shared();
     await peer.call('bindDatagram', address);
     const socket = closing(UnixDatagramSocket.connect(address));
     socket.sendSync('memory', { descriptors: [memory.fd] });
@@ -273,7 +263,7 @@ describe('a memfd that was sent over', () => {
     memory.seal('shrink', 'grow', 'write', 'seal');
     const address = unusedAbstract();
     const server = closing(UnixStreamServer.listen(address));
-    const peer = await memoryPeer();
+    const peer = shared();
     await peer.call('connectStream', address);
     const stream = closing(server.acceptSync({ timeout: 5_000 * scale }));
     // The object itself stands for its descriptor.
@@ -287,66 +277,6 @@ describe('a memfd that was sent over', () => {
     expect(await peer.failure('memory.resize', 10)).toMatchObject({ class: 'IpcError' });
     memory.close();
     expect(await peer.call('memory.read', 0, 6)).toEqual(Buffer.from('sealed'));
-  });
-});
-
-function noPython(): string | undefined {
-  const tried = spawnSync('python3', ['-c', 'import multiprocessing.shared_memory'], {
-    env: plainEnvironment(),
-  });
-  return tried.status === 0 ? undefined : 'there is no python3 with multiprocessing.shared_memory here';
-}
-
-/** Python's own class, which would unlink at its end what it has only opened. */
-const start = `
-import sys
-from multiprocessing import resource_tracker
-from multiprocessing.shared_memory import SharedMemory
-`;
-
-describe("Python's multiprocessing.shared_memory", () => {
-  it('opens what is made here', async ({ skip }) => {
-    const reason = noPython();
-    skip(reason !== undefined, reason);
-    const memory = posix(5000);
-    memory.write(0, 'from Node');
-    const script = `${start}
-memory = SharedMemory(sys.argv[1])
-resource_tracker.unregister(memory._name, 'shared_memory')
-print(memory.size, bytes(memory.buf[:9]).decode())
-memory.buf[10:21] = b'from Python'
-memory.close()
-`;
-    const exit = await program('python3', '-c', script, memory.name.slice(1)).exited;
-    expect(exit).toMatchObject({ code: 0, stderr: '', stdout: '5000 from Node\n' });
-    expect(memory.read(10, 11).toString()).toBe('from Python');
-    expect(memory.stat().unlinked).toBe(false);
-  });
-
-  it('makes what is opened here', async ({ skip }) => {
-    const reason = noPython();
-    skip(reason !== undefined, reason);
-    const script = `${start}
-memory = SharedMemory(create=True, size=5000)
-memory.buf[:11] = b'from Python'
-print(memory.name, flush=True)
-sys.stdin.readline()
-print(bytes(memory.buf[20:29]).decode())
-memory.close()
-memory.unlink()
-`;
-    const python = program('python3', '-c', script);
-    const name = `/${await python.line()}`;
-    onTestFinished(() => rmSync(`/dev/shm${name}`, { force: true }));
-    const memory = closing(PosixSharedMemory.open(name));
-    expect([memory.size, memory.read(0, 11).toString()]).toEqual([5000, 'from Python']);
-    expect(PosixSharedMemory.list()).toContain(name);
-    memory.write(20, 'from Node');
-    python.write('\n');
-    expect(await python.line()).toBe('from Node');
-    expect(await python.exited).toMatchObject({ code: 0, stderr: '' });
-    expect(memory.stat().unlinked).toBe(true);
-    expect(memory.read(20, 9).toString()).toBe('from Node');
   });
 });
 

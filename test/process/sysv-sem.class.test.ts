@@ -6,30 +6,37 @@ import { IPC_PRIVATE, SysvSemaphoreSet } from 'unix-ipc';
 import * as sys from 'unix-ipc/sys';
 import { compiledLibrary } from '../helpers/compile.js';
 import { systemError } from '../helpers/failures.js';
-import { type NodePeer, noSecondUser, program } from '../helpers/peers.js';
+import { type NodePeer, noSecondUser, program, sharedPeer } from '../helpers/peers.js';
 import { borrow } from '../helpers/queues.js';
+import { ownSemaphores, semaphoreRow, unusedSemaphoreKey, valuesOf } from '../helpers/semaphores.js';
 import {
   asleep,
   asleepOnSet,
   handled,
   ownSet,
-  ownSetId,
   privateSet,
-  setRow,
-  setRows,
   sharedMemory,
+  sharedPeers,
+  signalsOf,
   syncPeer,
   unprivilegedSyncPeer,
-  unusedSetKey,
-  valuesOf,
+  watchingPeer,
 } from '../helpers/sync-objects.js';
 import { scale, stateOf, until } from '../helpers/until.js';
 
-/** A peer that has the set as 'set'. */
-async function peerOf(set: SysvSemaphoreSet, ...starter: string[]): Promise<NodePeer> {
-  const peer = await syncPeer(...starter);
-  await peer.call('make', 'set', 'SysvSemaphoreSet', 'openId', set.id);
+/** Processes that tests use one after the other. */
+const peers = sharedPeers(watchingPeer, syncPeer, syncPeer, syncPeer);
+const [watching, one, other] = peers;
+
+/** The peer has the set as 'set' then. */
+async function given(peer: NodePeer, set: SysvSemaphoreSet, ...options: object[]): Promise<NodePeer> {
+  await peer.call('make', 'set', 'SysvSemaphoreSet', 'openId', set.id, ...options);
   return peer;
+}
+
+/** A process of the test's own that has the set as 'set'. */
+async function peerOf(set: SysvSemaphoreSet): Promise<NodePeer> {
+  return given(await syncPeer(), set);
 }
 
 async function killed(peer: NodePeer): Promise<void> {
@@ -41,17 +48,16 @@ describe('a new set', () => {
   it(
     'is whole and made once, however many open its key at the same moment',
     async () => {
-      const processes = 4;
-      const rounds = 150;
+      const processes = peers.length;
+      const rounds = 100;
       const initial = [3, 0, 7];
       const memory = sharedMemory();
-      const keys = Array.from({ length: rounds }, () => unusedSetKey());
-      const peers = await Promise.all(Array.from({ length: processes }, () => syncPeer()));
+      const keys = Array.from({ length: rounds }, () => unusedSemaphoreKey());
       const seen = (await Promise.all(
         peers.map(async (peer, index) => {
-          await peer.call('make', 'memory', 'SysvSharedMemory', 'openId', memory.id);
+          await peer().call('make', 'memory', 'SysvSharedMemory', 'openId', memory.id);
           // One of them only opens what another makes.
-          return peer.call('race', 'memory', processes, keys, initial, index > 0);
+          return peer().call('race', 'memory', processes, keys, initial, index > 0);
         }),
       )) as number[][][];
       const wrong = seen.flatMap((rows) =>
@@ -70,7 +76,8 @@ describe('a new set', () => {
   );
 
   /** A key whose making stops the process before the n-th of its calls: see fixtures/stopping.c. */
-  const stoppingAt = (n: number): number => unusedSetKey(() => 0x5e00_0000 + (n << 16) + randomInt(0x1_0000));
+  const stoppingAt = (n: number): number =>
+    unusedSemaphoreKey(() => 0x5e00_0000 + (n << 16) + randomInt(0x1_0000));
   const stopping = (): string[] => [
     'env',
     `LD_PRELOAD=${[process.env['LD_PRELOAD'], compiledLibrary('stopping')].filter(Boolean).join(' ')}`,
@@ -95,15 +102,15 @@ describe('a new set', () => {
     Promise.race([answers, new Promise((resolve) => setTimeout(resolve, 30))]);
 
   it('is whole to others, wherever its maker is stopped and goes on', async () => {
-    const [maker, other, opener] = await Promise.all([syncPeer(...stopping()), syncPeer(), syncPeer()]);
+    const maker = await syncPeer(...stopping());
     let stops = 0;
     for (let n = 1; ; n++) {
       const key = stoppingAt(n);
       const [stopped, made] = await stopsOnItsWay(maker, key);
       if (!stopped) break;
       stops++;
-      const seen = other.call('seen', key, { initial });
-      const found = opener.outcome('seen', key, { create: false });
+      const seen = one().call('seen', key, { initial });
+      const found = other().outcome('seen', key, { create: false });
       await chanceToAnswer(Promise.all([seen, found]));
       maker.signal('SIGCONT');
       await made;
@@ -120,41 +127,41 @@ describe('a new set', () => {
   it(
     'is whole to others, wherever its maker is killed',
     async () => {
-      const other = await syncPeer();
+      let next = syncPeer(...stopping());
+      let stops = 0;
       for (let n = 1; ; n++) {
-        const maker = await syncPeer(...stopping());
+        const maker = await next;
         const key = stoppingAt(n);
         const [stopped] = await stopsOnItsWay(maker, key);
         if (!stopped) break;
-        const seen = other.call('seen', key, { initial });
+        stops++;
+        next = syncPeer(...stopping());
+        // Where the test fails meanwhile it is ended before it is awaited.
+        next.catch(() => undefined);
+        const found = watching().outcome('seen', key, { create: false });
+        const seen = n % 2 === 0 ? one().call('seen', key, { initial }) : undefined;
         await killed(maker);
-        expect(await seen, `killed before call ${n}`).toEqual(initial);
-        expect(await other.call('seen', key, { initial: [9, 9, 9] })).toEqual(initial);
+        // Who only opens gets a whole set or none, whether another has made what was left undone or not.
+        const { value, error } = await found;
+        if (error) expect(error.code, `killed before call ${n}`).toBe('ENOENT');
+        else expect(value, `killed before call ${n}`).toEqual(initial);
+        expect(await (seen ?? one().call('seen', key, { initial })), `killed before call ${n}`).toEqual(
+          initial,
+        );
+        expect(semaphoreRow(ownSet(SysvSemaphoreSet.open(key)).id)?.perms).toBe('600');
+        expect(await other().call('seen', key, { initial: [9, 9, 9] })).toEqual(initial);
       }
+      // Otherwise the test has shown nothing.
+      expect(stops).toBeGreaterThan(1);
     },
     20_000 * scale,
   );
 
-  it('has its values after its maker was killed at any moment', async () => {
-    const key = unusedSetKey();
-    for (let round = 0; round < 4; round++) {
-      const peer = await syncPeer();
-      peer.outcome('churn', key, initial, 1_000_000).catch(() => undefined);
-      await until('it has begun', () => setRows().some((row) => row.key === key));
-      const end = performance.now() + Math.random() * 5;
-      while (performance.now() < end);
-      await killed(peer);
-      const set = ownSet(SysvSemaphoreSet.open(key, { initial }));
-      expect(set.values()).toEqual(initial);
-      set.remove();
-    }
-  });
-
   it('of ipcmk -S opens by its key and its id', async () => {
     const { stdout } = await program('ipcmk', '--semaphore', '3', '--mode', '0600').exited;
-    const semid = ownSetId(Number(/\d+\s*$/.exec(stdout)?.[0]));
+    const semid = ownSemaphores(Number(/\d+\s*$/.exec(stdout)?.[0]));
     const byId = borrow(SysvSemaphoreSet.openId(semid));
-    expect(byId).toMatchObject({ id: semid, count: 3, key: setRow(semid)?.key });
+    expect(byId).toMatchObject({ id: semid, count: 3, key: semaphoreRow(semid)?.key });
     for (const options of [{}, { create: false }, { count: 3 }]) {
       const set = borrow(SysvSemaphoreSet.open(byId.key, options));
       expect(set).toMatchObject({ id: semid, count: 3 });
@@ -168,7 +175,7 @@ describe('a new set', () => {
 describe('two processes', () => {
   it('wake each other out of every variant that waits', async () => {
     const set = privateSet(0, 1);
-    const peer = await peerOf(set);
+    const peer = await given(one(), set);
     const all: [string, unknown[]][] = [
       ['acquireSync', [0, 2]],
       ['acquireSync', [0, 2, { undo: true }]],
@@ -206,14 +213,15 @@ describe('two processes', () => {
     expect(set.stat().semaphores[1]?.pid).toBe(peer.pid);
   });
 
-  it('that are killed while they wait take nothing with them', async () => {
+  it('that are ended while they wait, by SIGKILL or by SIGINT that nobody handles, take nothing with them', async () => {
     const set = privateSet(0);
-    const peers = [await peerOf(set), await peerOf(set)];
-    for (const [index, peer] of peers.entries()) {
-      peer.outcome(index === 0 ? 'set.acquire' : 'set.acquireSync').catch(() => undefined);
-    }
+    const victims = await Promise.all([peerOf(set), peerOf(set)]);
+    victims[0].outcome('set.acquire').catch(() => undefined);
+    victims[1].outcome('set.acquireSync').catch(() => undefined);
     await asleep(set, 2);
-    for (const peer of peers) await killed(peer);
+    await killed(victims[0]);
+    victims[1].signal('SIGINT');
+    expect((await victims[1].exited).signal).toBe('SIGINT');
     await asleep(set, 0);
     set.release();
     expect(valuesOf(set.id)).toEqual([1]);
@@ -222,30 +230,32 @@ describe('two processes', () => {
   it('add to one counter under the set, and nothing is lost', async () => {
     const set = privateSet(1);
     const memory = sharedMemory();
-    const peers = await Promise.all([peerOf(set), peerOf(set)]);
+    const both = await Promise.all([given(one(), set), given(other(), set)]);
     const times = 20_000;
-    for (const peer of peers) await peer.call('make', 'memory', 'SysvSharedMemory', 'openId', memory.id);
-    await Promise.all(peers.map((peer) => peer.call('count', 'SysvSemaphoreSet', 'set', 'memory', times)));
+    for (const peer of both) await peer.call('make', 'memory', 'SysvSharedMemory', 'openId', memory.id);
+    await Promise.all(both.map((peer) => peer.call('count', 'SysvSemaphoreSet', 'set', 'memory', times)));
     expect(new Int32Array(memory.buffer)[0]).toBe(2 * times);
-    await Promise.all(peers.map((peer) => peer.call('countLater', 'set', 'memory', 1000)));
+    await Promise.all(both.map((peer) => peer.call('countLater', 'set', 'memory', 1000)));
     expect(new Int32Array(memory.buffer)[0]).toBe(2 * times + 2000);
     expect(valuesOf(set.id)).toEqual([1]);
   });
 });
 
 describe('removal of the set', () => {
-  it('during every blocking variant throws EIDRM, and the text says why', async () => {
-    const peer = await syncPeer();
+  it('during every variant that waits gives EIDRM, and the text says why', async () => {
     for (const [method, ...args] of [
       ['acquireSync'],
       ['acquireSync', 0, 1, { timeout: 60_000 }],
       ['applySync', [{ index: 0, op: -1, undo: true }]],
       ['applySync', [{ index: 0, op: -1 }], { timeout: 60_000 }],
       ['waitForZeroSync', 1],
+      ['waitForZeroSync', 1, { timeout: 60_000 }],
       ['acquire'],
+      ['apply', [{ index: 0, op: -1, undo: true }]],
+      ['waitForZero', 1],
     ] as [string, ...unknown[]][]) {
       const set = privateSet(0, 1);
-      await peer.call('make', 'set', 'SysvSemaphoreSet', 'openId', set.id);
+      const peer = await given(one(), set);
       const failed = peer.failure(`set.${method}`, ...args);
       await asleep(set);
       set.remove();
@@ -259,9 +269,7 @@ describe('removal of the set', () => {
 describe('a signal handler', () => {
   it('of process.on() makes every blocking variant throw EINTR, and then runs', async () => {
     const set = privateSet(0, 1);
-    const peer = await peerOf(set);
-    await peer.call('watch', 'SIGUSR2');
-    let count = 0;
+    const peer = await given(watching(), set);
     for (const [method, ...args] of [
       ['acquireSync'],
       ['acquireSync', 0, 1, { timeout: 60_000 }],
@@ -270,44 +278,34 @@ describe('a signal handler', () => {
       ['applySync', [{ index: 0, op: -1 }], { timeout: 60_000 }],
       ['waitForZeroSync', 1],
     ] as [string, ...unknown[]][]) {
+      const before = await signalsOf(peer);
       const failed = peer.failure(`set.${method}`, ...args);
       await asleep(set);
       peer.signal('SIGUSR2');
       const error = await failed;
       expect(error, method).toMatchObject({ class: 'IpcError', code: 'EINTR', id: set.id });
       expect(error.syscall).toMatch(/^sem(timed)?op$/);
-      await handled(peer, ++count);
+      await handled(peer, before + 1);
     }
     expect(valuesOf(set.id)).toEqual([0, 1]);
   });
 
   it('of process.on() runs at once during a promise variant, and the wait goes on', async () => {
     const set = privateSet(0);
-    const peer = await peerOf(set);
-    await peer.call('watch', 'SIGUSR2');
+    const peer = await given(watching(), set);
+    const before = await signalsOf(peer);
     const acquired = peer.call('set.acquire');
     await asleep(set);
     peer.signal('SIGUSR2');
-    await handled(peer);
+    await handled(peer, before + 1);
     expect(asleepOnSet(set)).toBe(1);
     set.release();
     await acquired;
   });
 
-  it('of none: SIGINT ends a program that waits in acquireSync()', async () => {
-    const set = privateSet(0);
-    const peer = await peerOf(set);
-    peer.outcome('set.acquireSync').catch(() => undefined);
-    await asleep(set);
-    peer.signal('SIGINT');
-    expect((await peer.exited).signal).toBe('SIGINT');
-  });
-
   it('does not wait for spin: EINTR and EIDRM come as without it', async () => {
     const set = privateSet(0);
-    const peer = await syncPeer();
-    await peer.call('make', 'set', 'SysvSemaphoreSet', 'openId', set.id, { spin: 1000 });
-    await peer.call('watch', 'SIGUSR2');
+    const peer = await given(watching(), set, { spin: 1000 });
     const interrupted = peer.failure('set.acquireSync');
     await asleep(set);
     peer.signal('SIGUSR2');
@@ -320,7 +318,7 @@ describe('a signal handler', () => {
 });
 
 describe('undo', () => {
-  it.each(['SIGKILL', 'its end'])('gives back what every variant has taken or given, at %s', async (end) => {
+  async function takesAndEnds(end: (peer: NodePeer) => void): Promise<void> {
     const initial = [1, 2, 3, 4, 0, 0, 5, 6, 7];
     const set = privateSet(...initial);
     const peer = await peerOf(set);
@@ -355,71 +353,80 @@ describe('undo', () => {
     expect(valuesOf(set.id)).toEqual([0, 0, 0, 0, 0, 0, 10, 9, 2]);
     const next = Promise.all([set.acquire(0), set.acquire(1, 2)]);
     await asleep(set, 2);
-    if (end === 'SIGKILL') peer.signal('SIGKILL');
-    else peer.end();
+    end(peer);
     await peer.exited;
     await next;
     expect(valuesOf(set.id)).toEqual([0, 0, 3, 4, 1, 2, 5, 9, 0]);
+  }
+
+  it('gives back what every variant has taken or given, at SIGKILL and at the end of the program', async () => {
+    await Promise.all([takesAndEnds((peer) => peer.signal('SIGKILL')), takesAndEnds((peer) => peer.end())]);
   });
 
-  it('is not done twice: what was released with undo before the end stays as it is', async () => {
-    const set = privateSet(2, 1);
+  it('is not done twice, and not for waits that were never let through', async () => {
+    const set = privateSet(2, 1, 0, 3);
     const peer = await peerOf(set);
     await peer.call('set.acquire', 0, 2, { undo: true });
     await peer.call('set.release', 0, 2, { undo: true });
     await peer.call('set.acquireSync', 1, 1, { undo: true });
     // A release without undo: the kernel adds one more at the end.
     await peer.call('set.release', 1, 1);
-    await killed(peer);
-    expect(valuesOf(set.id)).toEqual([2, 2]);
-  });
-
-  it('gives nothing back for waits that were never let through', async () => {
-    const set = privateSet(0, 3);
-    const peer = await peerOf(set);
-    peer.outcome('set.acquire', 0, 1, { undo: true }).catch(() => undefined);
-    const timed = await peer.failure('set.acquire', 1, 4, { undo: true, timeout: 5 });
+    peer.outcome('set.acquire', 2, 1, { undo: true }).catch(() => undefined);
+    const timed = await peer.failure('set.acquire', 3, 4, { undo: true, timeout: 5 });
     expect(timed).toMatchObject({ code: 'ETIMEDOUT' });
-    expect(await peer.call('set.tryAcquire', 1, 4, { undo: true })).toBe(false);
+    expect(await peer.call('set.tryAcquire', 3, 4, { undo: true })).toBe(false);
     await asleep(set);
     await killed(peer);
-    expect(valuesOf(set.id)).toEqual([0, 3]);
+    expect(valuesOf(set.id)).toEqual([2, 2, 0, 3]);
   });
 
   it('lets a lock survive its holder, in the hands of those who wait', async () => {
     const set = privateSet(1);
-    const peers = await Promise.all([peerOf(set), peerOf(set), peerOf(set)]);
-    await peers[0]?.call('set.acquire', 0, 1, { undo: true });
-    const waiting = peers
-      .slice(1)
-      .map((peer) => peer.call('set.acquire', 0, 1, { undo: true }).then(() => peer));
+    const [first, second] = await Promise.all([peerOf(set), peerOf(set)]);
+    const last = await given(one(), set);
+    await first.call('set.acquire', 0, 1, { undo: true });
+    const waiting = second.call('set.acquire', 0, 1, { undo: true });
+    await asleep(set);
+    const waitingToo = last.call('set.acquireSync', 0, 1, { undo: true });
     await asleep(set, 2);
-    await killed(peers[0] as NodePeer);
-    const holder = await Promise.race(waiting);
-    await asleep(set, 1);
-    await killed(holder);
-    // The first to settle is dead by now: the other holds it.
-    const settled = await Promise.all(waiting);
-    expect(settled).toHaveLength(2);
+    await killed(first);
+    await waiting;
+    expect(asleepOnSet(set)).toBe(1);
+    await killed(second);
+    await waitingToo;
     expect(valuesOf(set.id)).toEqual([0]);
-    for (const peer of peers.slice(1)) if (peer !== holder) await killed(peer);
+    await last.call('set.release', 0, 1, { undo: true });
     expect(valuesOf(set.id)).toEqual([1]);
   });
 });
 
 describe("another user's set", () => {
+  const user = sharedPeer(unprivilegedSyncPeer);
+
   it('gives EACCES where its mode says so, and the text helps', async ({ skip }) => {
     const reason = noSecondUser();
     skip(reason !== undefined, reason);
-    const key = unusedSetKey();
+    const key = unusedSemaphoreKey();
     const set = ownSet(SysvSemaphoreSet.open(key, { initial: 1 }));
-    const peer = await unprivilegedSyncPeer();
-    const error = await peer.failure('make', 'set', 'SysvSemaphoreSet', 'open', key);
-    expect(error).toMatchObject({ class: 'IpcError', code: 'EACCES', key });
-    expect(error.message).toMatch(/\b0o?600\b/);
+    const peer = user();
+    const open = ['make', 'set', 'SysvSemaphoreSet', 'open', key] as const;
+    const used = [{}, { create: false }, { mode: 0o400 }];
+    // A set that has not been used yet is opened in another way than one that has.
+    for (let round = 0; round < 2; round++) {
+      for (const options of used) {
+        const error = await peer.failure(...open, options);
+        expect(error).toMatchObject({ class: 'IpcError', ...systemError('EACCES', 'semget'), key });
+        expect(error.message).toMatch(/\b0o?600\b/);
+        expect(error.message).toMatch(/\b(uid|user|owner|owned)\b.{0,12}\b0\b|\broot\b/);
+      }
+      set.acquireSync();
+      set.release();
+    }
     set.set({ mode: 0o644 });
     // May be read, but not changed.
-    await peer.call('make', 'set', 'SysvSemaphoreSet', 'openId', set.id);
+    expect(await peer.failure(...open)).toMatchObject({ code: 'EACCES', key });
+    expect(await peer.call(...open, { create: false, mode: 0o400 })).toBe(set.id);
+    await given(peer, set);
     expect(await peer.call('values', 'set')).toEqual([1]);
     for (const [method, ...args] of [
       ['tryAcquire'],
@@ -450,8 +457,7 @@ describe("another user's set", () => {
     const reason = noSecondUser();
     skip(reason !== undefined, reason);
     const set = ownSet(SysvSemaphoreSet.open(IPC_PRIVATE, { mode: 0o666 }));
-    const peer = await unprivilegedSyncPeer();
-    await peer.call('make', 'set', 'SysvSemaphoreSet', 'openId', set.id);
+    const peer = await given(user(), set);
     const outcome = peer.outcome('set.acquire');
     await asleep(set);
     set.set({ mode: 0o600 });

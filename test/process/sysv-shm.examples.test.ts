@@ -60,16 +60,52 @@ it('producers and consumers of both solutions share the buffer, and every number
   expect(tables(folder)).toEqual([]);
 });
 
-it('the buffer is made once, Ctrl+C ends whoever waits at it, and it is cleaned up once or twice', async () => {
+/** Starts programs that must fail, side by side, and gives what they say. */
+async function complaints(folder: string, ...files: string[]): Promise<string[]> {
+  const peers = files.map((file) => nodeFile(join(folder, file)));
+  return Promise.all(
+    peers.map(async ({ exited }) => {
+      const { code, stdout, stderr } = await exited;
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      return stderr;
+    }),
+  );
+}
+
+it('another order than start, use, clean-up is refused in one line, and whoever is killed leaves the buffer in order', async () => {
   const folder = examples('sysv-shm');
+  const missing = 'there is no buffer: exercise-start.js makes it\n';
+  const users = ['exercise-producer.js', 'exercise-consumer-class.js', 'exercise-cleanup.js'];
+  expect(await complaints(folder, ...users)).toEqual([missing, missing, 'there is no buffer to remove\n']);
   await run(folder, 'exercise-start-class.js');
   expect(tables(folder)).toEqual(['sem', 'shm']);
-  const consumer = nodeFile(join(folder, 'exercise-consumer.js'));
-  const again = ['exercise-start.js', 'exercise-start-class.js'].map((file) => nodeFile(join(folder, file)));
-  for (const { exited } of again) expect((await exited).stderr).toContain('EEXIST');
-  expect(await consumer.line()).toMatch(/waits for numbers/);
-  consumer.signal('SIGINT');
-  expect(await consumer.exited).toMatchObject({ signal: 'SIGINT', stderr: '' });
-  await Promise.all([run(folder, 'exercise-cleanup-class.js'), run(folder, 'exercise-cleanup.js')]);
+
+  const endings = ['SIGINT', 'SIGKILL'] as const;
+  const consumers = ['exercise-consumer.js', 'exercise-consumer-class.js'].map((file) =>
+    nodeFile(join(folder, file)),
+  );
+  expect(await complaints(folder, 'exercise-start.js')).toEqual([
+    'the buffer is there already, or a part of it: exercise-cleanup.js removes it\n',
+  ]);
+  for (const [i, signal] of endings.entries()) {
+    expect(await consumers[i]?.line()).toMatch(/waits for numbers/);
+    consumers[i]?.signal(signal);
+    expect(await consumers[i]?.exited).toMatchObject({ signal, stderr: '' });
+  }
+
+  const semaphores = SysvSemaphoreSet.open(ftok(folder, 'b'), { create: false });
+  const producer = nodeFile(join(folder, 'exercise-producer.js'), 5);
+  await until('it waits for room', () => semaphores.stat().semaphores[1]?.waiting === 1);
+  producer.signal('SIGKILL');
+  await producer.exited;
+  expect(semaphores.values()).toEqual([1, 0, 4]);
+  const late = nodeFile(join(folder, 'exercise-consumer-class.js'));
+  await until('the buffer is empty', () => semaphores.values().join() === '1,4,0');
+  semaphores.close();
+  await run(folder, 'exercise-cleanup.js');
+  const { code, stdout } = await late.exited;
+  expect(code).toBe(0);
+  expect([...stdout.matchAll(/took (\d)/g)].map(([, item]) => item)).toEqual(['1', '2', '3', '4']);
+  expect(await complaints(folder, 'exercise-cleanup-class.js')).toEqual(['there is no buffer to remove\n']);
   expect(tables(folder)).toEqual([]);
 });

@@ -1,8 +1,12 @@
 // SysvSharedMemory between processes: what one writes the other has, and who may what.
 import { describe, expect, it } from 'vitest';
 import { SysvSharedMemory } from 'unix-ipc';
+import { cases as limits } from '../fixtures/memory-limits.js';
+import { cases as signals } from '../fixtures/memory-signals.js';
+import { passesEach } from '../helpers/cases.js';
 import { noSecondUser } from '../helpers/peers.js';
 import { systemError } from '../helpers/failures.js';
+import { segmentRow, unusedSegmentKey } from '../helpers/segments.js';
 import {
   closing,
   memoryPeer,
@@ -11,14 +15,11 @@ import {
   pages,
   pattern,
   segment,
-  segmentRow,
-  unusedKey,
 } from '../helpers/shared-memory.js';
-import { until } from '../helpers/until.js';
 
 describe('two Node processes', () => {
   it('find the same segment by its key or id, and have it both ways until the last one leaves', async () => {
-    const key = unusedKey();
+    const key = unusedSegmentKey();
     const memory = own(SysvSharedMemory.create({ size: 2 * pages, key }));
     memory.write(0, pattern(100));
     const peer = await memoryPeer();
@@ -32,16 +33,6 @@ describe('two Node processes', () => {
     await peer.call('memory.write', 2 * pages - 4, 'back');
     expect(memory.bytes.toString('latin1', 2 * pages - 4)).toBe('back');
     expect(memory.stat()).toMatchObject({ attached: 2, creatorPid: process.pid, lastPid: peer.pid });
-
-    // Words that both change at once come out right.
-    memory.write(0, Buffer.alloc(8));
-    const added = peer.call('addAtomically', 200_000);
-    const words = new Int32Array(memory.buffer, 0, 2);
-    await until('the peer has begun', () => Atomics.load(words, 1) === 1);
-    Atomics.add(words, 1, 1);
-    for (let round = 0; round < 200_000; round++) Atomics.add(words, 0, 1);
-    await added;
-    expect(Atomics.load(words, 0)).toBe(400_000);
 
     // A reader that writes through a view keeps it to itself.
     await peer.call('memory.close');
@@ -63,7 +54,7 @@ describe('two Node processes', () => {
   it('who is another user is told what is missing', async ({ skip }) => {
     const reason = noSecondUser();
     skip(reason !== undefined, reason);
-    const [closed, open] = [unusedKey(), unusedKey()];
+    const [closed, open] = [unusedSegmentKey(), unusedSegmentKey()];
     const mine = own(SysvSharedMemory.create({ size: pages, key: closed }));
     const readable = own(SysvSharedMemory.create({ size: pages, key: open, mode: 0o644 }));
     readable.write(0, 'for all');
@@ -124,7 +115,7 @@ describe('two Node processes', () => {
 });
 
 it('a segment of a process that was killed is there for the next', async () => {
-  const key = unusedKey();
+  const key = unusedSegmentKey();
   const peer = await memoryPeer();
   const made = (await peer.call('SysvSharedMemory.create', { size: 100, key })) as { id: number };
   await peer.call('memory.write', 0, 'left');
@@ -135,4 +126,12 @@ it('a segment of a process that was killed is there for the next', async () => {
   expect(memory.stat()).toMatchObject({ attached: 1, creatorPid: peer.pid });
   expect(closing(SysvSharedMemory.openId(made.id)).size).toBe(100);
   expect(segment().id).not.toBe(made.id);
+});
+
+describe('a process with more mappings than it may have', () => {
+  passesEach('memory-limits.js', limits);
+});
+
+describe('memory that is not to be touched, in a process that has had a handler for faults', () => {
+  passesEach('memory-signals.js', signals);
 });

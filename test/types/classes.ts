@@ -4,6 +4,8 @@ import type { Server, Socket } from 'node:net';
 import {
   EventFd,
   Fifo,
+  Futex,
+  type FutexOutcome,
   IPC_PRIVATE,
   IpcError,
   Memfd,
@@ -12,11 +14,14 @@ import {
   PipeReader,
   PipeWriter,
   PosixMessageQueue,
+  PosixSemaphore,
   PosixSharedMemory,
   SharedMemory,
   SharedMemoryWindow,
   type SocketAddress,
   SysvMessageQueue,
+  type SysvSemaphoreOperation,
+  SysvSemaphoreSet,
   SysvSharedMemory,
   type UnixBindOptions,
   type UnixChunk,
@@ -437,11 +442,12 @@ export function memory(any: SharedMemory): number {
   any.size = 5;
   // @ts-expect-error the memory can't be another
   any.buffer = buffer;
-  // @ts-expect-error shared memory is opened by one of its classes
-  void new SharedMemory();
+  const isOpenedByItsClasses: typeof SharedMemory extends new (...args: never[]) => unknown ? false : true =
+    true;
   // @ts-expect-error a window is made by its memory
-  void new SharedMemoryWindow();
-  return readOnly || closed ? size : bytes.length + copies.length;
+  memory(new SharedMemoryWindow());
+  const flags: boolean[] = [readOnly, closed, isOpenedByItsClasses];
+  return size + flags.length + bytes.length + copies.length;
 }
 
 export function segments(): (number | bigint)[] {
@@ -464,11 +470,10 @@ export function segments(): (number | bigint)[] {
   SysvSharedMemory.create({ key: 1 });
   // @ts-expect-error what is opened has its size
   SysvSharedMemory.open(1, { size: 5 });
-  // @ts-expect-error a System V segment keeps its size
-  made.resize(5);
+  const keepsItsSize: 'resize' extends keyof SysvSharedMemory ? false : true = true;
   const stat = made.stat();
   const times: (Date | undefined)[] = [stat.attachTime, stat.detachTime, stat.changeTime];
-  const flags: boolean[] = [stat.removed, stat.locked];
+  const flags: boolean[] = [stat.removed, stat.locked, keepsItsSize];
   made.set({ uid: 1, gid: 1, mode: 0o640 });
   made.lock();
   made.unlock();
@@ -508,7 +513,7 @@ export function objects(): string[] {
   made.unlink();
   const { size: all, free } = PosixSharedMemory.limits();
   const fds: number[] = [opened.fd, opened.release()];
-  const numbers: number[] = [size, uid, gid, mode, times.length, Number(unlinked), Number(all), Number(free)];
+  const numbers: number[] = [size, uid, gid, mode, times.length, Number(unlinked), all, free];
   const names: string[] = PosixSharedMemory.list();
   return [...names, made.name, String(numbers.length + fds.length + memory(made))];
 }
@@ -523,13 +528,108 @@ export function memfds(): MemfdSeal[] {
   made.seal('read');
   // @ts-expect-error seals are put on and never taken off
   made.seals = [];
-  // @ts-expect-error a memfd has no name that others could open
-  made.unlink();
+  const hasNoName: 'unlink' | 'name' extends keyof Memfd ? false : true = true;
   made.resize(1);
   made.lock();
   made.unlock();
   const [left] = UnixDatagramSocket.pair();
   left.sendSync('memory', { descriptors: [made, adopted.fd] });
   const size: number = made.stat().size;
-  return [...made.seals].slice(size + adopted.release());
+  return [...made.seals].slice(size + adopted.release() + Number(hasNoName));
+}
+
+export async function semaphoreSets(): Promise<(number | Date | undefined)[]> {
+  const options = { create: true, exclusive: false, mode: 0o600, count: 2, initial: [1, 0], spin: 5 };
+  using set = SysvSemaphoreSet.open({ path: '/tmp', projId: 'A' }, options);
+  const opened: SysvSemaphoreSet[] = [
+    SysvSemaphoreSet.open(IPC_PRIVATE, { initial: 5 }),
+    SysvSemaphoreSet.openId(1, { spin: 5 }),
+  ];
+  // @ts-expect-error a set that is there has its values
+  SysvSemaphoreSet.openId(1, { initial: 5 });
+  const ops: SysvSemaphoreOperation[] = [
+    { index: 0, op: -1 },
+    { index: 1, op: 1, undo: true },
+  ];
+  set.applySync(ops, { timeout: 5 });
+  await set.apply(ops, { timeout: 5, signal });
+  set.acquireSync(0, 1, { undo: true, timeout: 5 });
+  await set.acquire(0, 1, { undo: true, timeout: 5, signal });
+  const tries: boolean[] = [set.tryApply(ops), set.tryAcquire(0, 1, { undo: true }), set.tryWaitForZero(0)];
+  // @ts-expect-error what never waits has no time limit
+  set.tryAcquire(0, 1, { timeout: 5 });
+  // @ts-expect-error a wait that blocks the thread can't be aborted
+  set.acquireSync(0, 1, { signal });
+  // @ts-expect-error nothing is taken that could be undone
+  set.waitForZeroSync(0, { undo: true });
+  // @ts-expect-error an operation is on a semaphore
+  set.applySync([{ op: 1 }]);
+  set.release(0, 1, { undo: true });
+  set.waitForZeroSync(0, { timeout: 5 });
+  await set.waitForZero(0, { timeout: 5, signal });
+  set.setValues([1, 2]);
+  set.setValue(0, 1);
+  set.set({ uid: 1, gid: 1, mode: 0o640 });
+  set.remove();
+  // @ts-expect-error a set keeps its semaphores
+  set.count = 5;
+  const { semaphores, lastOperationTime, changeTime, ...stat } = set.stat();
+  const times: [Date | undefined, Date] = [lastOperationTime, changeTime];
+  const limits = SysvSemaphoreSet.limits();
+  return [
+    set.id + set.key + set.count + tries.length + opened.length,
+    stat.key + stat.uid + stat.gid + stat.creatorUid + stat.creatorGid + stat.mode + stat.count,
+    ...semaphores.map(({ value, pid, waiting, waitingForZero }) => value + pid + waiting + waitingForZero),
+    ...set.values(),
+    ...SysvSemaphoreSet.list().map(({ id, count }): number => id + count),
+    limits.maxSets + limits.maxSemaphores + limits.maxPerSet + limits.maxOperations + limits.maxValue,
+    limits.sets + limits.semaphores,
+    ...times,
+  ];
+}
+
+export async function semaphores(shared: SharedMemory, mapped: ArrayBuffer): Promise<string[]> {
+  const options = { create: true, exclusive: false, mode: 0o600, initial: 1, spin: 5 };
+  using named = PosixSemaphore.open('/name', options);
+  using placed = PosixSemaphore.at(shared, 64, { initial: 1, spin: 5 });
+  const found: PosixSemaphore = PosixSemaphore.at(mapped, 64);
+  // @ts-expect-error a place in memory has an offset
+  PosixSemaphore.at(shared);
+  // @ts-expect-error a view may be of any memory
+  PosixSemaphore.at(new Uint8Array(64), 0);
+  named.acquireSync({ timeout: 5 });
+  await named.acquire({ timeout: 5, signal });
+  const taken: boolean = named.tryAcquire();
+  // @ts-expect-error a wait that blocks the thread can't be aborted
+  named.acquireSync({ signal });
+  named.release();
+  named.release(5);
+  named.unlink();
+  found.close();
+  // @ts-expect-error what a semaphore has is given and taken
+  named.value = 5;
+  const name: string | undefined = placed.name;
+  const value: number = placed.value;
+  return [...PosixSemaphore.list(), name ?? '', String(value), String(taken), String(found.closed)];
+}
+
+export async function futexes(shared: SharedMemory, mapped: ArrayBuffer): Promise<number> {
+  using futex = Futex.at(shared);
+  const other: Futex = Futex.at(mapped, 64, { spin: 5 });
+  // @ts-expect-error no process shares what is no memory of the system
+  Futex.at(new SharedArrayBuffer(64));
+  const outcomes: FutexOutcome[] = [
+    futex.waitSync(0, { timeout: 5 }),
+    await futex.wait(0, { timeout: 5, signal }),
+  ];
+  const different: 'not-equal' | undefined = futex.tryWait(0);
+  // @ts-expect-error a wait is for what the caller has seen
+  await futex.wait();
+  // @ts-expect-error a wait that blocks the thread can't be aborted
+  futex.waitSync(0, { signal });
+  futex.value = 5;
+  const old: number = futex.add(1) + futex.exchange(1) + futex.compareExchange(1, 2);
+  const woken: number = futex.wake() + futex.wake(Infinity);
+  other.close();
+  return futex.value + old + woken + outcomes.length + Number(different === undefined) + Number(other.closed);
 }

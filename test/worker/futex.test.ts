@@ -20,6 +20,7 @@ describe('Workers and the main thread', () => {
   it('wake each other out of both variants, and count who waits in all of them', async () => {
     const of = word();
     const workers = await Promise.all([workerOf(of), workerOf(of)]);
+    const [one, other] = workers;
     for (const method of ['waitSync', 'wait']) {
       const waits = workers.map((worker) => worker.call(`futex.${method}`, 0));
       const mine = of.futex.wait(0);
@@ -29,8 +30,8 @@ describe('Workers and the main thread', () => {
     }
     const mine = [of.futex.wait(0), of.futex.wait(0)];
     await asleep(of, 2);
-    expect(await workers[0]?.call('futex.wake')).toBe(1);
-    expect(await workers[1]?.call('futex.wake', 5)).toBe(1);
+    expect(await one.call('futex.wake')).toBe(1);
+    expect(await other.call('futex.wake', 5)).toBe(1);
     await Promise.all(mine);
   });
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { threadCount } from '../helpers/kernel.js';
 import { type SysvSemaphoreSet } from 'unix-ipc';
+import { valuesOf } from '../helpers/semaphores.js';
 import {
   WorkerPeer,
   asleep,
@@ -9,7 +10,6 @@ import {
   privateSet,
   sharedMemory,
   syncPeer,
-  valuesOf,
 } from '../helpers/sync-objects.js';
 import { until } from '../helpers/until.js';
 

@@ -4,7 +4,8 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { SysvSharedMemory } from 'unix-ipc';
 import { fixture } from '../helpers/peers.js';
-import { mappingsOf, own, pages, segmentRow, unusedKey } from '../helpers/shared-memory.js';
+import { segmentRow, unusedSegmentKey } from '../helpers/segments.js';
+import { mappingsOf, own, pages } from '../helpers/shared-memory.js';
 
 function start(how: 'key' | 'id', name: number, count = 0): Worker {
   const workerData = { how, name, count };
@@ -17,7 +18,7 @@ function start(how: 'key' | 'id', name: number, count = 0): Worker {
 
 describe('a Worker', () => {
   it.each(['key', 'id'] as const)('opens a segment by its %s and has the same memory', async (how) => {
-    const key = unusedKey();
+    const key = unusedSegmentKey();
     const memory = own(SysvSharedMemory.create({ size: pages, key }));
     const worker = start(how, how === 'key' ? key : memory.id, 100_000);
     const words = new Int32Array(memory.buffer, 0, 2);
@@ -33,7 +34,7 @@ describe('a Worker', () => {
   });
 
   it('that ends with segments attached detaches them, and those of others stay', async () => {
-    const key = unusedKey();
+    const key = unusedSegmentKey();
     const memory = own(SysvSharedMemory.create({ size: pages, key }));
     const mappings = mappingsOf(memory);
     const workers = [start('key', key), start('id', memory.id)];
