@@ -64,31 +64,34 @@ export class Futex implements Disposable {
     return this.#closed;
   }
 
-  /** The word, unsigned. Read and written at once: nobody sees a half of it. */
+  /**
+   * The word, unsigned. Read and written at once: nobody sees a half of it. Who may only read the memory can wait on it, and
+   * not change it: EACCES.
+   */
   get value(): number {
     return Atomics.load(this.#words(), 0) >>> 0;
   }
   set value(value: number) {
-    Atomics.store(this.#words(), 0, unsigned(value, 'value'));
+    Atomics.store(this.#wordsToWrite(), 0, unsigned(value, 'value'));
   }
 
   /** Adds to the word, which begins at 0 again after 2^32 - 1, and gives what it was before. */
   add(n: number): number {
-    const words = this.#words();
+    const words = this.#wordsToWrite();
     if (!Number.isInteger(n) || Math.abs(n) > 0xffff_ffff) unsigned(n, 'n');
     return Atomics.add(words, 0, n) >>> 0;
   }
 
   /** Sets the word, and gives what it was before. */
   exchange(value: number): number {
-    return Atomics.exchange(this.#words(), 0, unsigned(value, 'value')) >>> 0;
+    return Atomics.exchange(this.#wordsToWrite(), 0, unsigned(value, 'value')) >>> 0;
   }
 
   /** Sets the word where it is `expected`, and gives what it was before. */
   compareExchange(expected: number, replacement: number): number {
     unsigned(expected, 'expected');
     unsigned(replacement, 'replacement');
-    return Atomics.compareExchange(this.#words(), 0, expected | 0, replacement | 0) >>> 0;
+    return Atomics.compareExchange(this.#wordsToWrite(), 0, expected | 0, replacement | 0) >>> 0;
   }
 
   /**
@@ -166,6 +169,11 @@ export class Futex implements Disposable {
   #words(): Int32Array {
     if (this.#closed) throw invalidState('The Futex is closed');
     return this.#place.words;
+  }
+
+  #wordsToWrite(): Int32Array {
+    if (this.#closed) throw invalidState('The Futex is closed');
+    return this.#place.wordsToWrite;
   }
 
   #wordToWaitOn(): Uint8Array {

@@ -14,6 +14,7 @@ import { SEM_VALUE_MAX, SIZEOF_SEM_T } from './sys/posix-sem.js';
 const EAGAIN = errno('EAGAIN');
 const ECANCELED = errno('ECANCELED');
 const EEXIST = errno('EEXIST');
+const EINVAL = errno('EINVAL');
 const ENOENT = errno('ENOENT');
 const EOVERFLOW = errno('EOVERFLOW');
 
@@ -97,7 +98,9 @@ export class PosixSemaphore implements Disposable {
     const result = native.semOpen(name, flags, permitted, value);
     if (typeof result === 'number') throw explainOpen(result, name);
     const place = new MemoryPlace(result, 0, SIZEOF_SEM_T, 1);
-    return new PosixSemaphore(place, trying, name, result);
+    const semaphore = new PosixSemaphore(place, trying, name, result);
+    semaphore.#checkWhole();
+    return semaphore;
   }
 
   /**
@@ -106,13 +109,15 @@ export class PosixSemaphore implements Disposable {
    *
    * @param memory an object of this package, or an ArrayBuffer of shmat() or mmap()
    * @param offset a multiple of 8, from which there are SIZEOF_SEM_T (of `unix-ipc/sys`) bytes
+   * @throws IpcError EACCES (readOnly memory)
    */
   static at(memory: Memory, offset: number, options?: PosixSemaphorePlaceOptions): PosixSemaphore {
     const { initial, spin = 0 } = object(options, 'options') ?? {};
     const value = initial === undefined ? undefined : initialValue(initial);
     const trying = size(spin, 'options.spin');
     const place = new MemoryPlace(memory, offset, SIZEOF_SEM_T, native.constants.ALIGNOF_SEM_T);
-    const result = value === undefined ? 0 : native.init(place.words, value);
+    const words = place.wordsToWrite;
+    const result = value === undefined ? 0 : native.init(words, value);
     if (result < 0) throw new IpcError(result, 'sem_init');
     return new PosixSemaphore(place, trying);
   }
@@ -219,9 +224,21 @@ export class PosixSemaphore implements Disposable {
     this.close();
   }
 
+  /** Of a file that is too short there is nothing to be read, which the C library does not look for. */
+  #checkWhole(): void {
+    try {
+      native.value(this.#words());
+      this.#place.check();
+    } catch {
+      this.close();
+      const reason = `${FOLDER}/${PREFIX}${String(this.name).slice(1)} is no semaphore: it is too short`;
+      throw new IpcError(EINVAL, 'sem_open', { ...this.#context(), reason });
+    }
+  }
+
   #words(): Int32Array {
     if (this.#closed) throw invalidState('The PosixSemaphore is closed');
-    return this.#place.words;
+    return this.#place.wordsToWrite;
   }
 
   #wordsToWaitOn(): Int32Array {
@@ -239,7 +256,7 @@ export class PosixSemaphore implements Disposable {
       [errno('EINTR'), INTERRUPTED],
       [errno('ETIMEDOUT'), 'there was nothing to take within the time limit'],
       [EOVERFLOW, `a semaphore holds ${SEM_VALUE_MAX} at most (SEM_VALUE_MAX)`],
-      [errno('EINVAL'), 'there is no semaphore at this place'],
+      [EINVAL, 'there is no semaphore at this place'],
     ]);
     const syscall = result === EOVERFLOW ? 'sem_post' : 'sem_wait';
     return new IpcError(result, syscall, { ...this.#context(), reason: reasons.get(result) });
@@ -258,7 +275,7 @@ function explainOpen(result: number, name: string): IpcError {
     [EEXIST, 'there is a semaphore of this name; exclusive: false opens it'],
     [errno('EACCES'), 'no permission: who uses a semaphore needs the right to read and to write it'],
     // Of names that are much too long the C library says EINVAL.
-    [errno('EINVAL'), 'a name begins with a slash, and has 1 to 251 other bytes and no other slash'],
+    [EINVAL, 'a name begins with a slash, and has 1 to 251 other bytes and no other slash'],
     [errno('ENAMETOOLONG'), 'a name has at most 251 bytes behind the slash'],
     [errno('ENOSPC'), `there is no room in ${FOLDER} (df ${FOLDER})`],
   ]);

@@ -128,8 +128,9 @@ function locked<T>(body: () => T): T {
   let fd: number;
   try {
     fd = openSync(NAMESPACE, 'r');
-  } catch {
-    // Without /proc there is no such file.
+  } catch (error) {
+    // Without /proc there is no such file. Without a free descriptor there would be no lock.
+    if (['EMFILE', 'ENFILE'].includes(String((error as { code?: unknown }).code))) throw error;
     return body();
   }
   try {

@@ -185,7 +185,7 @@ export class SysvSemaphoreSet implements Disposable {
     return this.#tryApply(waitForZeroOf(index));
   }
 
-  /** semop(2): the promise waits until there are none. Rejects as apply(). */
+  /** semop(2): the promise waits until there are none. Each such wait takes a thread, see waitThreads. Rejects as apply(). */
   waitForZero(index = 0, options?: WaitOptions): Promise<void> {
     return promise(() => {
       this.#checkOpen();

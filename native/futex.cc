@@ -61,12 +61,13 @@ class Futex {
 
   bool WouldBlock(ssize_t result) const { return result == -EINPROGRESS; }
   Received Take(ssize_t, const Scratch&) const { return {}; }
-  void Discard(ssize_t) const {}
+  // Others that wait may have been meant as well. To wake one too many does no harm.
+  void Discard(ssize_t) const { syscall(kFutex, word_, kFutexWake, 1, nullptr, nullptr, 0); }
   Bytes into() const { return {}; }
 
   bool Own(Environment* environment) {
     mapping_ = environment->mappings->At(word_);
-    turn_ = ++environment->futex_waits;
+    turn_ = ++environment->own_lines;
     return mapping_ != nullptr;
   }
 

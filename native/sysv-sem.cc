@@ -68,9 +68,10 @@ class SemaphoreOperation {
       : semid_(arguments.Int(0)), operations_(arguments, 1) {}
 
   // Different operations on one set don't compete: the one may be possible where the other is not. Equal ones
-  // do. The hash of several may collide, and such waits then stand in one line: 2^-64 of them.
+  // do, but for those that only wait for zeros (see Own). The hash of several may collide, and such waits then
+  // stand in one line: 2^-64 of them.
   LaneKey Key() const {
-    uint64_t hash = operations_.count();
+    uint64_t hash = operations_.count() + static_cast<uint64_t>(turn_);
     for (const sembuf& operation : operations_) {
       uint64_t members = uint64_t{operation.sem_num} << 32 |
                          uint64_t{static_cast<uint16_t>(operation.sem_op)} << 16 |
@@ -111,7 +112,12 @@ class SemaphoreOperation {
 
   Bytes into() const { return {}; }
 
-  bool Own(Environment*) {
+  bool Own(Environment* environment) {
+    // The kernel lets all go on that are asleep when a semaphore becomes 0, which it may be for a moment only. One
+    // that stands in line would miss it.
+    bool zeros = std::all_of(operations_.begin(), operations_.end(),
+                             [](const sembuf& operation) { return operation.sem_op == 0; });
+    if (zeros) turn_ = ++environment->own_lines;
     own_.reset(new (std::nothrow) sembuf[operations_.count()]);
     if (own_ == nullptr) return false;
     std::copy(operations_.begin(), operations_.end(), own_.get());
@@ -122,6 +128,7 @@ class SemaphoreOperation {
  private:
   int semid_;
   Operations operations_;
+  int64_t turn_ = 0;
   std::unique_ptr<sembuf[]> own_;
 };
 
@@ -248,12 +255,16 @@ Napi::Value Semctl(const Napi::CallbackInfo& info) {
 Napi::Value SemctlSetAll(const Napi::CallbackInfo& info) {
   Bytes values;
   ReadBytes(info.Env(), info[1], &values);
-  // The kernel reads as many as the set has, which may be another one than TypeScript has looked at. No set
-  // has more than can be numbered.
-  constexpr size_t kMostSemaphores = 65536;
-  std::vector<unsigned short> all(kMostSemaphores);
-  if (values.size > 0) memcpy(all.data(), values.data, std::min(values.size, 2 * kMostSemaphores));
+  // The kernel reads as many as the set has, which may be another one than TypeScript has looked at, and may not
+  // be read. No set has more than can be numbered, but where the administrator lets it.
+  size_t most = 65536;
+  seminfo limits = {};
   SemctlArgument argument = {};
+  argument.info = &limits;
+  if (semctl(0, 0, IPC_INFO, argument) >= 0)
+    most = std::max(most, static_cast<size_t>(limits.semmsl));
+  std::vector<unsigned short> all(std::max(most, values.size / 2 + 1));
+  if (values.size > 0) memcpy(all.data(), values.data, values.size);
   argument.array = all.data();
   return Result(info.Env(), semctl(ReadInt(info, 0), 0, SETALL, argument) == 0 ? 0 : -errno);
 }

@@ -56,6 +56,23 @@ describe('at()', () => {
     expect(words[words.length - 1]).toBe(9);
   });
 
+  it('in memory that may only be read can be looked at and waited for, and not be changed', async () => {
+    const memory = sharedMemory();
+    const reader = borrow(SysvSharedMemory.openId(memory.id, { readOnly: true }));
+    const [futex, writer] = [at(reader), at(memory)];
+    expect(failure(() => (futex.value = 1))).toMatchObject({ code: 'EACCES' });
+    expect(failure(() => futex.add(1))).toMatchObject({ code: 'EACCES' });
+    expect(failure(() => futex.exchange(1))).toMatchObject({ code: 'EACCES' });
+    expect(failure(() => futex.compareExchange(0, 1))).toMatchObject({ code: 'EACCES' });
+    expect(writer.value).toBe(0);
+    const woken = futex.wait(0);
+    await until('one is woken', () => writer.wake() === 1);
+    expect(await woken).toBe('ok');
+    writer.value = 7;
+    expect(futex.value).toBe(7);
+    expect(futex.waitSync(0)).toBe('not-equal');
+  });
+
   it('works in shared memory of every kind, in windows of it and in what sys maps', async () => {
     const owner = sharedMemory(8192);
     const window = borrow(owner.window(4096, 4096));

@@ -1,8 +1,8 @@
 // PosixSemaphore: what its methods do, waits included. What takes two processes is in process/posix-sem.class.test.ts.
 import { getEventListeners } from 'node:events';
-import { statSync } from 'node:fs';
+import { statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import {
   IpcError,
   Memfd,
@@ -154,6 +154,24 @@ describe('open()', () => {
   });
 });
 
+describe('a file that is no semaphore', () => {
+  it('is refused where it is empty, and stays as it is', () => {
+    const name = unusedSemaphoreName();
+    const file = `/dev/shm/sem.${name.slice(1)}`;
+    writeFileSync(file, '');
+    onTestFinished(() => {
+      unlinkSync(file);
+    });
+    const error = failure(() => PosixSemaphore.open(name));
+    expect(error).toMatchObject({
+      code: 'EINVAL',
+      syscall: 'sem_open',
+      message: expect.stringContaining(file) as string,
+    });
+    expect(statSync(file).size).toBe(0);
+  });
+});
+
 describe('at()', () => {
   const at = (...args: Parameters<typeof PosixSemaphore.at>): PosixSemaphore =>
     borrow(PosixSemaphore.at(...args));
@@ -168,6 +186,20 @@ describe('at()', () => {
     expect(made.value).toBe(4);
     expect(at(memory, 32, { initial: 0 }).value).toBe(0);
     expect(there.value).toBe(0);
+  });
+
+  it('fails with EACCES in memory that may only be read, and changes nothing', () => {
+    const memory = sharedMemory();
+    const truth = at(memory, 32, { initial: 5 });
+    const reader = borrow(SysvSharedMemory.openId(memory.id, { readOnly: true }));
+    for (const options of [undefined, { initial: 1 }]) {
+      const error = failure(() => at(reader, 32, options));
+      expect(error).toMatchObject({
+        code: 'EACCES',
+        message: expect.stringContaining('read-only') as string,
+      });
+    }
+    expect(truth.value).toBe(5);
   });
 
   it('works in shared memory of every kind, in windows of it and in what sys maps', async () => {

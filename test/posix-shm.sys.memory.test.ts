@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { cases as detached } from './fixtures/detached-memory.js';
 import { cases as faulting } from './fixtures/faulting-memory.js';
+import { cases as waits } from './fixtures/faulting-waits.js';
 import { passesEach } from './helpers/cases.js';
 import { compiled, compiledAddon } from './helpers/compile.js';
 import { Peer, fixture, nodeProgram } from './helpers/peers.js';
@@ -16,6 +17,10 @@ describe('memory that is detached', () => {
 
 describe('memory that is not there, or not to be written', () => {
   passesEach('faulting-memory.js', faulting);
+});
+
+describe('promises that wait at memory that is not there any more, or not to be written', () => {
+  passesEach('faulting-waits.js', waits);
 });
 
 /** A process in which a sanitizer leaves a fault to whoever has a handler, and to the kernel. */

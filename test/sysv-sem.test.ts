@@ -223,6 +223,16 @@ describe('open()', () => {
     expect(semaphoreRows()).toHaveLength(before);
   });
 
+  it('gives values to no more than there are, in a set larger than those that can be numbered', ({
+    skip,
+  }) => {
+    const reason = semaphoreLimitsAreFixed();
+    skip(reason !== undefined, reason);
+    changeSemaphoreLimits({ semmsl: 200_000 });
+    const set = ownSet(SysvSemaphoreSet.open(IPC_PRIVATE, { count: 200_000 }));
+    expect(set.values().every((each) => each === 0)).toBe(true);
+  });
+
   it('fails with ENOSPC where the system has all its sets, and says which limit it is', ({ skip }) => {
     const reason = semaphoreLimitsAreFixed();
     skip(reason !== undefined, reason);
@@ -658,6 +668,22 @@ describe('waitForZero() of each variant', () => {
     expect(await stateOf(next)).toBe('pending');
     set.acquireSync();
     await next;
+  });
+
+  it('lets all through that wait when it is zero for a moment only', async () => {
+    const set = privateSet(1);
+    const other = privateSet(1);
+    // So that both calls are as fast as they will be.
+    for (let count = 0; count < 10_000; count++) {
+      other.tryAcquire();
+      other.release();
+    }
+    const waits = Array.from({ length: 8 }, () => set.waitForZero());
+    await until('all are asleep', () => set.stat().semaphores[0]?.waitingForZero === 8);
+    set.tryAcquire();
+    set.release();
+    await Promise.all(waits);
+    expect(set.values()).toEqual([1]);
   });
 });
 

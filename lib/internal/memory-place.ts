@@ -1,8 +1,9 @@
 import { types } from 'node:util';
 import { native } from '../native/mapping.js';
 import { lengthOf, size } from './arguments.js';
-import { invalidState, invalidType, invalidValue, outOfRange } from './errors.js';
-import { byteLengthOf, placeIn } from './memory-range.js';
+import { invalidType, invalidValue, outOfRange } from './errors.js';
+import { checkMapping } from './mapping.js';
+import { placeIn } from './memory-range.js';
 import { SharedMemory } from './shared-memory.js';
 import { Waits } from './waiting.js';
 
@@ -38,24 +39,27 @@ export class MemoryPlace {
     return this.#memory instanceof SharedMemory ? new Waits(SharedMemory.waitsOn(this.#memory)) : new Waits();
   }
 
-  /** Throws where the memory is closed, or its page was lost. */
-  check(): void {
-    if (this.#memory instanceof SharedMemory) {
-      // Which says why it can't be had.
-      byteLengthOf(this.#memory.buffer);
-    } else if (native.mappingFaults(this.#memory) < 0) {
-      throw invalidState('The memory was detached');
-    }
+  /** The buffer that the place is in. Throws where the memory is closed, or was lost. */
+  check(): ArrayBuffer {
+    // Which says why it can't be had.
+    if (this.#memory instanceof SharedMemory) return this.#memory.buffer;
+    checkMapping('memory', this.#memory);
+    return this.#memory;
   }
 
   get words(): Int32Array {
     return lengthOf(this.#words) > 0 ? this.#words : this.#find();
   }
 
+  /** For what changes them. */
+  get wordsToWrite(): Int32Array {
+    if (this.#memory instanceof SharedMemory) SharedMemory.checkWritable(this.#memory);
+    return this.words;
+  }
+
   #find(): Int32Array {
-    this.check();
-    const buffer = this.#memory instanceof SharedMemory ? this.#memory.buffer : this.#memory;
-    const { start } = placeIn(buffer, this.#offset, this.#length, 'memory');
+    const buffer = this.check();
+    const { start } = placeIn(buffer, this.#offset, this.#length, 'memory', 'offset');
     this.#words = new Int32Array(buffer, start, this.#length / Int32Array.BYTES_PER_ELEMENT);
     return this.#words;
   }

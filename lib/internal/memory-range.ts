@@ -6,25 +6,32 @@ import { invalidType, invalidValue, outOfRange } from './errors.js';
 
 type AnyBuffer = ArrayBuffer | SharedArrayBuffer;
 
-function getter<T, V>(prototype: object, name: string): (this: T) => V {
-  return Object.getOwnPropertyDescriptor(prototype, name)?.get as (this: T) => V;
+/** What a property of a buffer or view is read by, whatever the object itself says it is. */
+function getter(prototype: object, name: string): unknown {
+  return Reflect.get(Object.getOwnPropertyDescriptor(prototype, name) ?? {}, 'get');
 }
 
-const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
+type Getter<Of, Value> = (this: Of) => Value;
+interface ViewGetters {
+  buffer: Getter<ArrayBufferView, AnyBuffer>;
+  byteOffset: Getter<ArrayBufferView, number>;
+  byteLength: Getter<ArrayBufferView, number>;
+}
+
+function viewGetters(prototype: object): ViewGetters {
+  return {
+    buffer: getter(prototype, 'buffer') as ViewGetters['buffer'],
+    byteOffset: getter(prototype, 'byteOffset') as ViewGetters['byteOffset'],
+    byteLength: getter(prototype, 'byteLength') as ViewGetters['byteLength'],
+  };
+}
+
 const of = {
-  array: {
-    buffer: getter<ArrayBufferView, AnyBuffer>(typedArray, 'buffer'),
-    byteOffset: getter<ArrayBufferView, number>(typedArray, 'byteOffset'),
-    byteLength: getter<ArrayBufferView, number>(typedArray, 'byteLength'),
-  },
-  dataView: {
-    buffer: getter<ArrayBufferView, AnyBuffer>(DataView.prototype, 'buffer'),
-    byteOffset: getter<ArrayBufferView, number>(DataView.prototype, 'byteOffset'),
-    byteLength: getter<ArrayBufferView, number>(DataView.prototype, 'byteLength'),
-  },
+  array: viewGetters(Object.getPrototypeOf(Uint8Array.prototype) as object),
+  dataView: viewGetters(DataView.prototype),
 };
-const bufferLength = getter<ArrayBuffer, number>(ArrayBuffer.prototype, 'byteLength');
-const sharedLength = getter<SharedArrayBuffer, number>(SharedArrayBuffer.prototype, 'byteLength');
+const bufferLength = getter(ArrayBuffer.prototype, 'byteLength') as Getter<ArrayBuffer, number>;
+const sharedLength = getter(SharedArrayBuffer.prototype, 'byteLength') as Getter<SharedArrayBuffer, number>;
 
 /** Where memory begins in its buffer, and how much of it there is. */
 interface Range {
@@ -64,14 +71,20 @@ function rangeOf(memory: unknown, name: string): Range {
   return { buffer: whole, start: byteOffset.call(memory), length: byteLength.call(memory) };
 }
 
-/** The place of `length` bytes at an offset of memory. */
-export function placeIn(memory: unknown, byteOffset: unknown, length: number, name: string): Range {
-  const offset = size(byteOffset, 'byteOffset');
+/** The place of `length` bytes at an offset of memory, which is called `at` in errors. */
+export function placeIn(
+  memory: unknown,
+  byteOffset: unknown,
+  length: number,
+  name: string,
+  at = 'byteOffset',
+): Range {
+  const offset = size(byteOffset, at);
   const range = rangeOf(memory, name);
   if (range.length === 0 && isDetached(range.buffer)) throw invalidValue(name, 'is a detached buffer');
   if (offset + length > range.length) {
     throw outOfRange(
-      'byteOffset',
+      at,
       `at most ${range.length - length}, since the memory has ${range.length} bytes`,
       offset,
     );

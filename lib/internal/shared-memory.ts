@@ -1,7 +1,7 @@
-import { FAULT, native } from '../native/mapping.js';
+import { native } from '../native/mapping.js';
 import { bytes, lengthOf, restOf, size as sizeOf, type Bytes } from './arguments.js';
-import { errno, failure, invalidState, IpcError, outOfRange } from './errors.js';
-import { LARGEST_BUFFER } from './mapping.js';
+import { errno, invalidState, IpcError, outOfRange } from './errors.js';
+import { checkMapping, LARGEST_BUFFER } from './mapping.js';
 import { Waits } from './waiting.js';
 
 const ECANCELED = errno('ECANCELED');
@@ -75,10 +75,12 @@ export abstract class SharedMemory implements Disposable {
    */
   get buffer(): ArrayBuffer {
     this.checkOpen();
+    // There is none either where resize() found no room to map it.
+    if (this.#buffer === undefined) this.attach();
     if (this.#buffer === undefined) {
       throw outOfRange('size', `at most ${LARGEST_BUFFER} for one buffer; window() gives a part`, this.#size);
     }
-    this.#checkThere(this.#buffer);
+    checkMapping(this.#mapper.what, this.#buffer);
     return this.#buffer;
   }
 
@@ -117,10 +119,7 @@ export abstract class SharedMemory implements Disposable {
     const given = bytes(data, 'data');
     const count = lengthOf(given);
     this.#checkWithin(start, count);
-    if (this.#readOnly) {
-      const reason = `this ${this.#mapper.what} is read-only`;
-      throw new IpcError(EACCES, this.#mapper.syscall, { reason });
-    }
+    SharedMemory.checkWritable(this);
     this.#inPieces(start, count, (piece, at) => {
       const part = restOf(given, at);
       piece.set(piece.length < lengthOf(part) ? part.subarray(0, piece.length) : part);
@@ -143,7 +142,7 @@ export abstract class SharedMemory implements Disposable {
     if (count > LARGEST_BUFFER) throw outOfRange('length', `at most ${LARGEST_BUFFER}`, count);
     // A fresh mapping would show what this one has lost, and the two would differ from there on.
     const present = this.#buffer ?? this.#chunk?.buffer;
-    if (present !== undefined) this.#checkThere(present);
+    if (present !== undefined) checkMapping(this.#mapper.what, present);
     const window = new SharedMemoryWindow(this.#mapper, start, count, this.#readOnly, () => {
       this.#windows.delete(window);
     });
@@ -171,6 +170,13 @@ export abstract class SharedMemory implements Disposable {
   /** @internal The waits that end with this memory. */
   static waitsOn(memory: SharedMemory): Waits {
     return memory.#waits;
+  }
+
+  /** @internal Throws where it may only be read. */
+  static checkWritable(memory: SharedMemory): void {
+    if (!memory.#readOnly) return;
+    const reason = `this ${memory.#mapper.what} is read-only`;
+    throw new IpcError(EACCES, memory.#mapper.syscall, { reason });
   }
 
   /** @internal What else close() gives back. */
@@ -221,14 +227,14 @@ export abstract class SharedMemory implements Disposable {
       const { buffer, from } = this.#mappingAt(place);
       const length = Math.min(count - at, from + buffer.byteLength - place);
       use(new Uint8Array(buffer, place - from, length), at);
-      this.#checkThere(buffer);
+      checkMapping(this.#mapper.what, buffer);
       at += length;
     } while (at < count);
   }
 
   #mappingAt(place: number): { buffer: ArrayBuffer; from: number } {
     if (this.#buffer !== undefined) {
-      this.#checkThere(this.#buffer);
+      checkMapping(this.#mapper.what, this.#buffer);
       return { buffer: this.#buffer, from: 0 };
     }
     const from = Math.min(Math.floor(place / CHUNK) * CHUNK, this.#size - 1);
@@ -237,21 +243,8 @@ export abstract class SharedMemory implements Disposable {
       this.#chunk = undefined;
       this.#chunk = { start: from, buffer: this.#mapper.map(from, Math.min(CHUNK, this.#size - from)) };
     }
-    this.#checkThere(this.#chunk.buffer);
+    checkMapping(this.#mapper.what, this.#chunk.buffer);
     return { buffer: this.#chunk.buffer, from };
-  }
-
-  #checkThere(buffer: ArrayBuffer): void {
-    const faults = native.mappingFaults(buffer);
-    if (faults === 0) return;
-    const { what } = this.#mapper;
-    if (faults < 0) throw invalidState(`The ${what} was detached by other means than close()`);
-    throw failure(
-      'ERR_MEMORY_LOST',
-      (faults & FAULT.LOST) === 0
-        ? `A view of this ${what} was written to, though it is read-only. What was written is in a private copy that nobody else sees, and that what others write does not reach. Close it, and open it without readOnly`
-        : `A part of this ${what} is gone: another process has made it shorter, or there was no room for what was not reserved, as in a full /dev/shm. Zeros, and what was written since, are in its place, which nobody else sees. Close it, and open it anew`,
-    );
   }
 }
 

@@ -39,8 +39,8 @@ struct Environment {
   WaitEngine waits;
   Readiness readiness;
 
-  // How often a promise has begun to wait for a futex.
-  int64_t futex_waits = 0;
+  // How many waits have begun that compete with no other, and have a line each.
+  int64_t own_lines = 0;
 
   // The descriptors that belong to this environment's objects, and end with it: a Worker that is ended
   // can't close them itself.

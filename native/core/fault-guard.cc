@@ -19,13 +19,20 @@ namespace {
 
 constexpr size_t kChunkRanges = 256;
 
-// Ranges come in chunks that are only ever added, so that the handler can look through them without a lock.
+// The kernel allows a process 65,530 mappings as a rule (vm.max_map_count), and the runtime ends where it can have
+// no more.
+constexpr size_t kMostRanges = 32768;
+
+// Ranges come in chunks that are only ever added, in front, so that the handler can look through them without a lock.
 struct Chunk {
   GuardedRange ranges[kChunkRanges];
   std::atomic<Chunk*> next{nullptr};
 };
 
 std::mutex mutex;
+// Both guarded by it.
+GuardedRange* unused = nullptr;
+size_t ranges_in_use = 0;
 std::atomic<Chunk*> chunks{nullptr};
 
 // The handlers that were there before. Written before ours is installed.
@@ -40,16 +47,24 @@ constexpr uint32_t kMostDoublings = 24;
 constexpr size_t kLargestPage = size_t{1} << 30;
 size_t page_size = 4096;
 
-GuardedRange* RangeOf(const char* address) {
+// A range as it was when it was looked up: its mapping may be ended by another thread meanwhile.
+struct Found {
+  GuardedRange* range = nullptr;
+  char* begin = nullptr;
+  char* end = nullptr;
+  bool readable = false;
+};
+
+Found RangeOf(const char* address) {
   for (Chunk* chunk = chunks; chunk != nullptr; chunk = chunk->next) {
     for (GuardedRange& range : chunk->ranges) {
-      const char* begin = range.begin;
-      if (begin == nullptr || address < begin || address >= range.end) continue;
+      Found found = {&range, range.begin, range.end, range.readable};
+      if (found.begin == nullptr || address < found.begin || address >= found.end) continue;
       // It may have become another range in between.
-      if (range.begin == begin) return &range;
+      if (range.begin == found.begin) return found;
     }
   }
-  return nullptr;
+  return {};
 }
 
 // Whether the processor wanted to run what is at the address: no page that can be mended is meant to be run.
@@ -89,9 +104,9 @@ bool Replace(char* place, size_t size, bool copy) {
 }
 
 // Puts anonymous memory in the place of the whole, which divides no mapping: for when no more are allowed.
-bool ReplaceAll(const GuardedRange* range, bool copy) {
-  char* place = range->begin;
-  size_t size = range->end - place;
+bool ReplaceAll(const Found& found, bool copy) {
+  char* place = found.begin;
+  size_t size = found.end - place;
   constexpr int kProtection = PROT_READ | PROT_WRITE;
   constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   void* content = copy ? mmap(nullptr, size, kProtection, kFlags, -1, 0) : nullptr;
@@ -104,14 +119,14 @@ bool ReplaceAll(const GuardedRange* range, bool copy) {
 }
 
 // Mends the page that was touched, and those after it once there have been many.
-bool Mend(GuardedRange* range, char* address, bool copy) {
-  uint32_t doublings = std::min(range->mended.fetch_add(1) / kMendsOfASize, kMostDoublings);
+bool Mend(const Found& found, char* address, bool copy) {
+  uint32_t doublings = std::min(found.range->mended.fetch_add(1) / kMendsOfASize, kMostDoublings);
   // A mapping of huge pages can't be divided elsewhere than between them, and says EINVAL.
   for (size_t page = page_size; page <= kLargestPage; page *= 2) {
-    char* from = address - (address - range->begin) % page;
-    size_t size = std::min(page << doublings, RoundUp(range->end - from, page));
+    char* from = address - (address - found.begin) % page;
+    size_t size = std::min(page << doublings, RoundUp(found.end - from, page));
     if (Replace(from, size, copy)) return true;
-    if (errno == ENOMEM) return ReplaceAll(range, copy);
+    if (errno == ENOMEM) return ReplaceAll(found, copy);
     if (errno != EINVAL) return false;
   }
   return false;
@@ -123,11 +138,11 @@ bool Handle(int signal, const siginfo_t* info, const void* context) {
                                       info->si_code == SEGV_MAPERR || info->si_code == SEGV_PKUERR);
   if (!lost && !denied) return false;
   auto* address = static_cast<char*>(info->si_addr);
-  GuardedRange* range = RangeOf(address);
-  if (range == nullptr || IsExecution(address, context)) return false;
-  bool copy = info->si_code == SEGV_ACCERR && denied && range->readable;
-  if (!Mend(range, address, copy)) return false;
-  range->faults |= copy ? kFaultWritten : kFaultLost;
+  Found found = RangeOf(address);
+  if (found.range == nullptr || IsExecution(address, context)) return false;
+  bool copy = info->si_code == SEGV_ACCERR && denied && found.readable;
+  if (!Mend(found, address, copy)) return false;
+  found.range->faults |= copy ? kFaultWritten : kFaultLost;
   return true;
 }
 
@@ -176,34 +191,32 @@ void InstallAgain() {
 }
 
 // Wants the mutex held.
-GuardedRange* FreeRange() {
-  if (chunks != nullptr) InstallAgain();
-  Chunk* last = nullptr;
-  for (Chunk* chunk = chunks; chunk != nullptr; chunk = chunk->next) {
-    for (GuardedRange& range : chunk->ranges) {
-      if (range.begin == nullptr) return &range;
-    }
-    last = chunk;
-  }
+bool AddChunk() {
   auto* chunk = new (std::nothrow) Chunk();
-  if (chunk == nullptr) return nullptr;
-  if (last != nullptr) {
-    last->next = chunk;
-  } else {
+  if (chunk == nullptr) return false;
+  for (GuardedRange& range : chunk->ranges) {
+    range.next_unused = unused;
+    unused = &range;
+  }
+  chunk->next = chunks.load();
+  if (chunk->next == nullptr) {
     page_size = static_cast<size_t>(sysconf(_SC_PAGESIZE));
     Install(SIGSEGV, &previous_segv);
     Install(SIGBUS, &previous_bus);
-    chunks = chunk;
   }
-  return &chunk->ranges[0];
+  chunks = chunk;
+  return true;
 }
 
 }  // namespace
 
 GuardedRange* GuardRange(char* begin, size_t length, bool readable) {
   std::lock_guard<std::mutex> lock(mutex);
-  GuardedRange* range = FreeRange();
-  if (range == nullptr) return nullptr;
+  if (ranges_in_use == kMostRanges || (unused == nullptr && !AddChunk())) return nullptr;
+  InstallAgain();
+  GuardedRange* range = unused;
+  unused = range->next_unused;
+  ranges_in_use++;
   range->end = begin + length;
   range->readable = readable;
   range->faults = 0;
@@ -216,6 +229,9 @@ GuardedRange* GuardRange(char* begin, size_t length, bool readable) {
 void UnguardRange(GuardedRange* range) {
   std::lock_guard<std::mutex> lock(mutex);
   range->begin = nullptr;
+  range->next_unused = unused;
+  unused = range;
+  ranges_in_use--;
 }
 
 }  // namespace unix_ipc

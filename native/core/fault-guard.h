@@ -27,9 +27,11 @@ struct GuardedRange {
   std::atomic<bool> readable{false};
   std::atomic<uint32_t> faults{0};
   std::atomic<uint32_t> mended{0};
+  GuardedRange* next_unused = nullptr;
 };
 
-// Both from any thread. nullptr where there is no memory to remember the range by.
+// Both from any thread. nullptr where there is no memory to remember the range by, or there are as many as
+// there may be.
 GuardedRange* GuardRange(char* begin, size_t length, bool readable);
 void UnguardRange(GuardedRange* range);
 

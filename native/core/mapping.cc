@@ -18,18 +18,17 @@ namespace unix_ipc {
 namespace {
 
 // More does not fit into an ArrayBuffer of every Node that there is.
-constexpr size_t kLargestBuffer = size_t{1} << 32;
-
-// The kernel allows a process 65,530 mappings as a rule (vm.max_map_count), and the runtime ends where it can have
-// no more.
-constexpr size_t kMostMappings = 32768;
+constexpr uint64_t kLargestBuffer =
+    sizeof(size_t) > 4 ? uint64_t{1} << 32 : (uint64_t{1} << 30) - 1;
 
 constexpr size_t kLargestPage = size_t{1} << 30;
 
 void Unmap(const Pages& pages) {
   size_t length = pages.length;
   // The length of a mapping of huge pages has to be a multiple of theirs.
-  for (size_t page = 2; munmap(pages.base, length) != 0 && page <= kLargestPage; page *= 2) {
+  // For any other reason than this it must not reach what lies behind.
+  for (size_t page = 2; munmap(pages.base, length) != 0; page *= 2) {
+    if (errno != EINVAL || page > kLargestPage) return;
     length = (pages.length + page - 1) / page * page;
   }
 }
@@ -71,26 +70,30 @@ ParkedAddresses::~ParkedAddresses() {
   for (const Range& range : ranges_) munmap(range.base, range.length);
 }
 
-void ParkedAddresses::Park(const Pages& pages) {
+bool ParkedAddresses::Park(const Pages& pages) {
   void* parked = mmap(pages.base, pages.length, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-  if (parked == MAP_FAILED) {
-    // Huge pages, or no more mappings allowed.
-    Unmap(pages);
-    return;
-  }
+  // Huge pages, or no more mappings allowed.
+  if (parked == MAP_FAILED) return false;
   ranges_.push_back({pages.base, pages.length});
-  if (ranges_.size() <= kMost) return;
-  munmap(ranges_.front().base, ranges_.front().length);
-  ranges_.pop_front();
+  length_ += pages.length;
+  while (ranges_.size() > kMost || (length_ > kMostLength && ranges_.size() > 1)) {
+    munmap(ranges_.front().base, ranges_.front().length);
+    length_ -= ranges_.front().length;
+    ranges_.pop_front();
+  }
+  return true;
 }
 
 Mapping::Mapping(const Pages& pages, GuardedRange* range, std::shared_ptr<ParkedAddresses> parked)
     : pages_(pages), range_(range), parked_(std::move(parked)) {}
 
 Mapping::~Mapping() {
+  // Under guard until it is parked: a thread of Node's may be in the middle of a page that a peer has taken away. No
+  // longer, since another environment may be given the addresses of what is unmapped.
+  bool parked = parked_->Park(pages_);
   UnguardRange(range_);
-  parked_->Park(pages_);
+  if (!parked) Unmap(pages_);
 }
 
 uint32_t Mapping::faults() const { return range_->faults; }

@@ -34,8 +34,8 @@ class ParkedAddresses {
   ParkedAddresses(const ParkedAddresses&) = delete;
   ParkedAddresses& operator=(const ParkedAddresses&) = delete;
 
-  // Takes the memory away from the pages.
-  void Park(const Pages& pages);
+  // Takes the memory away from the pages. False where they have to be unmapped instead.
+  bool Park(const Pages& pages);
 
  private:
   struct Range {
@@ -44,7 +44,11 @@ class ParkedAddresses {
   };
 
   static constexpr size_t kMost = 64;
+  // Bytes, of all but the last. Where the system lets nobody have more memory than there is (vm.overcommit_memory), all
+  // of them count, whatever MAP_NORESERVE says.
+  static constexpr size_t kMostLength = size_t{256} * 1024 * 1024;
   std::deque<Range> ranges_;
+  size_t length_ = 0;
 };
 
 // One mapping. It ends with its last owner: the table of mappings, until it is detached or its ArrayBuffer

@@ -6,7 +6,7 @@
 
 namespace unix_ipc {
 
-// Starts a thread with a small stack and all signals blocked: the program's signals are for its
+// Starts a thread with a small stack and all signals but faults blocked: the program's signals are for its
 // other threads. False where the system has no thread to give.
 bool StartThread(pthread_t* thread, void* (*run)(void*), void* argument);
 

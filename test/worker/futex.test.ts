@@ -67,6 +67,23 @@ describe('terminate()', () => {
     await until('the threads are gone', () => threadCount() <= before + 1);
   });
 
+  it('hands on a wake-up that its Worker has not heard of', async () => {
+    const of = word();
+    for (let round = 0; round < 5; round++) {
+      const worker = await workerOf(of);
+      await worker.call('leave', 'futex.wait', 0);
+      await asleep(of, 1);
+      const mine = of.futex.wait(0);
+      await asleep(of, 2);
+      await worker.call('stall');
+      // Who waited first is woken first.
+      expect(of.futex.wake()).toBe(1);
+      await until('the first is awake', () => of.asleep() === 1);
+      await worker.end();
+      expect(await mine).toBe('ok');
+    }
+  });
+
   it('of a Worker detaches its memory alone', async () => {
     const of = word();
     const worker = await workerOf(of);
