@@ -8,7 +8,7 @@
 namespace unix_ipc {
 
 void InitPosixSem(Napi::Env env, Napi::Object exports, Napi::Object constants,
-                 Environment* environment);
+                  Environment* environment);
 
 }  // namespace unix_ipc
 
