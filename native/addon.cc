@@ -3,6 +3,7 @@
 
 #include "core/descriptor.h"
 #include "core/environment.h"
+#include "core/mapping.h"
 #include "core/sysv-ipc.h"
 #include "eventfd.h"
 #include "futex.h"
@@ -17,23 +18,36 @@
 
 namespace unix_ipc {
 
+namespace {
+
+struct Family {
+  const char* stem;
+  void (*init)(Napi::Env env, Napi::Object exports, Napi::Object constants,
+               Environment* environment);
+};
+
+constexpr Family kFamilies[] = {
+    {"descriptor", InitDescriptor},  {"eventfd", InitEventfd},    {"futex", InitFutex},
+    {"mapping", InitMapping},        {"pipe", InitPipe},          {"posix-mq", InitPosixMq},
+    {"posix-sem", InitPosixSem},     {"posix-shm", InitPosixShm}, {"sysv-ipc", InitSysvIpc},
+    {"sysv-msg", InitSysvMsg},       {"sysv-sem", InitSysvSem},   {"sysv-shm", InitSysvShm},
+    {"unix-socket", InitUnixSocket},
+};
+
+}  // namespace
+
+// The exports have a member for each file of lib/native.
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
-  Environment* environment = InitEnvironment(env, exports);
-  Napi::Object constants = Napi::Object::New(env);
-  InitSysvIpc(env, exports, constants);
-  InitDescriptor(env, exports, constants, environment);
-  InitEventfd(env, exports, constants, environment);
-  InitFutex(env, exports, constants, environment);
-  InitPipe(env, exports, constants, environment);
-  InitPosixMq(env, exports, constants, environment);
-  InitPosixSem(env, exports, constants, environment);
-  InitPosixShm(env, exports, constants, environment);
-  InitSysvMsg(env, exports, constants, environment);
-  InitSysvSem(env, exports, constants, environment);
-  InitSysvShm(env, exports, constants, environment);
-  InitUnixSocket(env, exports, constants, environment);
-  InitUnixSocketMessage(env, exports, constants, environment);
-  exports["constants"] = constants;
+  Napi::Object core = Napi::Object::New(env);
+  Environment* environment = InitEnvironment(env, core);
+  exports["core"] = core;
+  for (const Family& family : kFamilies) {
+    Napi::Object functions = Napi::Object::New(env);
+    Napi::Object constants = Napi::Object::New(env);
+    family.init(env, functions, constants, environment);
+    functions["constants"] = constants;
+    exports[family.stem] = functions;
+  }
   return exports;
 }
 

@@ -21,6 +21,8 @@ namespace {
 // processes.
 constexpr int kFutexWait = 0;
 constexpr int kFutexWake = 1;
+constexpr int kFutexWaitBitset = 9;
+constexpr uint32_t kMatchAny = 0xffffffff;
 
 // Where time_t is wider than a long the call of the old name takes the old structure.
 #if defined(SYS_futex_time64)
@@ -53,10 +55,12 @@ class Futex {
       return __atomic_load_n(word_, __ATOMIC_SEQ_CST) == expected_ ? -EINPROGRESS : -EAGAIN;
     }
     // With a time limit, if a remote one: without, a handler with SA_RESTART, as the event loop's are, would
-    // not end the call, and its JavaScript part would never run.
+    // not end the call, and its JavaScript part would never run. As a time of the clock, which need not be
+    // read for it.
     timespec never = {};
     never.tv_sec = INT32_MAX;
-    return FutexWait(word_, expected_, never);
+    long result = syscall(kFutex, word_, kFutexWaitBitset, expected_, &never, nullptr, kMatchAny);
+    return result == 0 ? 0 : -errno;
   }
 
   bool WouldBlock(ssize_t result) const { return result == -EINPROGRESS; }

@@ -315,6 +315,7 @@ void InitUnixSocket(Napi::Env env, Napi::Object exports, Napi::Object constants,
                 {"SHUT_RD", SHUT_RD},
                 {"SHUT_WR", SHUT_WR},
                 {"SHUT_RDWR", SHUT_RDWR}});
+  InitUnixSocketMessage(env, exports, constants, environment);
 }
 
 }  // namespace unix_ipc

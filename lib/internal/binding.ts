@@ -40,5 +40,10 @@ function load(): unknown {
   throw Object.assign(error, { code: 'ERR_DLOPEN_FAILED' });
 }
 
-/** The addon. Each family states in lib/native what it takes from it. */
-export const binding = load();
+/** The addon: native/addon.cc. Each file of lib/native states what it takes from its member. */
+export const binding = load() as { core: object } & Record<string, object>;
+
+/** A family's functions and constants. A copy: what C++ has put together is slow to look something up in. */
+export function family(stem: string): object {
+  return { ...binding[stem] };
+}

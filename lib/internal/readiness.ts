@@ -98,11 +98,11 @@ let isTold = false;
 /** While there is a wait the event loop stays alive. */
 function holdLoop(): void {
   (block[WAITS_SLOT] as number)++;
-  if (block[HELD_LOOP_SLOT] === 0) native.holdLoop(true);
+  if (block[HELD_LOOP_SLOT] === 0) core.holdLoop(true);
 }
 
 function letLoopGo(): void {
-  if (--(block[WAITS_SLOT] as number) === 0 && !isTold) native.holdLoop(false);
+  if (--(block[WAITS_SLOT] as number) === 0 && !isTold) core.holdLoop(false);
 }
 
 /** Those who wait for one direction of one descriptor, served in their order. */
@@ -215,18 +215,18 @@ class Watch {
       // Closed under this package's feet, and opened anew: those who waited, waited for something else.
       if (this.#armed !== undefined) this.end(closedMeanwhile(this.fd));
       result = this.#control(EPOLL_CTL_ADD, events);
-      for (const fd of native.watchDescriptors()) keepForItself(fd);
+      for (const fd of core.watchDescriptors()) keepForItself(fd);
     }
     if (result < 0) throw new IpcError(result, 'epoll_ctl');
     this.#armed = events;
   }
 
   #control(operation: number, events: number): number {
-    return native.watch(operation, this.fd, events | EPOLLET, this.id);
+    return core.watch(operation, this.fd, events | EPOLLET, this.id);
   }
 }
 
-native.onReady((rows) => {
+core.onReady((rows) => {
   isTold = true;
   try {
     for (let row = 0; row < rows; row++) {

@@ -1,5 +1,7 @@
-import { binding } from '../internal/binding.js';
-import { block, filled, given, result } from './core.js';
+import { family } from '../internal/binding.js';
+import { block as shared, filled, given, result } from './core.js';
+
+const block = shared;
 
 /** native/core/descriptor.cc. Numbers and results of read and write cross in the block. */
 interface Addon {
@@ -19,10 +21,6 @@ interface Addon {
   fionread: (fd: number) => number;
   poll: (descriptors: Int32Array, timeout: number) => number;
   pollOne: (fd: number, events: number, timeout: number) => number;
-  watch: (operation: number, fd: number, events: number, watch: number) => number;
-  watchDescriptors: () => number[];
-  holdLoop: (held: boolean) => void;
-  onReady: (listener: (rows: number) => void, libuv: boolean) => void;
   constants: Record<
     | 'O_RDONLY'
     | 'O_WRONLY'
@@ -67,7 +65,7 @@ interface Addon {
   >;
 }
 
-const addon = binding as Addon;
+const addon = family('descriptor') as Addon;
 
 /** Results are -errno where a call failed. */
 export const native = {

@@ -1,5 +1,7 @@
-import { binding } from '../internal/binding.js';
-import { block, result } from './core.js';
+import { family } from '../internal/binding.js';
+import { block as shared, result } from './core.js';
+
+const block = shared;
 
 /** native/eventfd.cc. Numbers and results of eventfdAdd cross in the block. */
 interface Addon {
@@ -9,7 +11,7 @@ interface Addon {
   constants: Record<'EFD_NONBLOCK' | 'EFD_CLOEXEC' | 'EFD_SEMAPHORE', number>;
 }
 
-const addon = binding as Addon;
+const addon = family('eventfd') as Addon;
 
 /** Results are -errno where a call failed. */
 export const native = {

@@ -1,5 +1,7 @@
-import { binding } from '../internal/binding.js';
-import { block, filled, result, setLong } from './core.js';
+import { family } from '../internal/binding.js';
+import { block as shared, filled, result, setLong } from './core.js';
+
+const block = shared;
 
 /** native/futex.cc. A word is a view that begins with it. Numbers and results cross in the block. */
 interface Addon {
@@ -10,7 +12,7 @@ interface Addon {
   futexWake: (word?: Uint8Array) => void;
 }
 
-const addon = binding as Addon;
+const addon = family('futex') as Addon;
 
 /** Results are -errno where a call failed. A …Later call gives minus a ticket where it has to wait. */
 export const native = {

@@ -1,4 +1,4 @@
-import { binding } from '../internal/binding.js';
+import { family } from '../internal/binding.js';
 
 /** native/core/mapping.cc. Results are -errno where a call failed. */
 interface Addon {
@@ -8,7 +8,7 @@ interface Addon {
   mappingFaults: (buffer: ArrayBuffer) => number;
 }
 
-export const native = binding as Addon;
+export const native = family('mapping') as Addon;
 
 /** native/core/fault-guard.h. */
 export const FAULT = { WRITTEN: 1, LOST: 2 } as const;

@@ -1,5 +1,7 @@
-import { binding } from '../internal/binding.js';
-import { block, result } from './core.js';
+import { family } from '../internal/binding.js';
+import { block as shared, result } from './core.js';
+
+const block = shared;
 
 /** native/pipe.cc. Numbers and results of open cross in the block. */
 interface Addon {
@@ -13,7 +15,7 @@ interface Addon {
   constants: Record<'SPLICE_F_MOVE' | 'SPLICE_F_NONBLOCK' | 'SPLICE_F_MORE' | 'PIPE_BUF', number>;
 }
 
-const addon = binding as Addon;
+const addon = family('pipe') as Addon;
 
 /** Openings that wait are told apart by a number: each has a thread of its own. */
 let lane = 0;

@@ -1,6 +1,8 @@
-import { binding } from '../internal/binding.js';
+import { family } from '../internal/binding.js';
 import type { timespec } from '../internal/timespec.js';
-import { block, filled, given, result, setLong } from './core.js';
+import { block as shared, filled, given, result, setLong } from './core.js';
+
+const block = shared;
 
 /** A queue's attributes. Of those that mq_open takes, the kernel looks at mq_maxmsg and mq_msgsize. */
 export interface mq_attr {
@@ -32,7 +34,7 @@ interface Addon {
   constants: Record<'SIGEV_SIGNAL' | 'SIGEV_NONE' | 'SIGEV_THREAD' | 'MQ_PRIO_MAX', number>;
 }
 
-const addon = binding as Addon;
+const addon = family('posix-mq') as Addon;
 
 /** Long past: a call with this limit does not wait, whether or not the descriptor has O_NONBLOCK. */
 export const NEVER_WAIT: timespec = { tv_sec: 0, tv_nsec: 0 };

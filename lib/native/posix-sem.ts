@@ -1,5 +1,7 @@
-import { binding } from '../internal/binding.js';
-import { block, filled, result, setLong } from './core.js';
+import { family } from '../internal/binding.js';
+import { block as shared, filled, result, setLong } from './core.js';
+
+const block = shared;
 
 /** native/posix-sem.cc. The words are those of a sem_t. Numbers and results cross in the block. */
 interface Addon {
@@ -22,7 +24,7 @@ interface Addon {
   >;
 }
 
-const addon = binding as Addon;
+const addon = family('posix-sem') as Addon;
 
 function call(name: 'semPost' | 'semWake' | 'semTrywait' | 'sem_wait', words: Int32Array): number {
   if (filled.has(words)) {

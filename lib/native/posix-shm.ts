@@ -1,4 +1,4 @@
-import { binding } from '../internal/binding.js';
+import { family } from '../internal/binding.js';
 
 /** native/posix-shm.cc. Results are -errno where a call failed. */
 interface Addon {
@@ -46,4 +46,4 @@ interface Addon {
   >;
 }
 
-export const native = binding as Addon;
+export const native = family('posix-shm') as Addon;

@@ -1,4 +1,4 @@
-import { binding } from '../internal/binding.js';
+import { family } from '../internal/binding.js';
 
 /** Owner, creator and permissions of a System V object. */
 export interface ipc_perm {
@@ -27,4 +27,4 @@ interface SysvIpc {
   >;
 }
 
-export const native = binding as SysvIpc;
+export const native = family('sysv-ipc') as SysvIpc;

@@ -1,6 +1,8 @@
-import { binding } from '../internal/binding.js';
+import { family } from '../internal/binding.js';
 import type { ipc_perm } from './sysv-ipc.js';
-import { block, filled, given, result, setLong } from './core.js';
+import { block as shared, filled, given, result, setLong } from './core.js';
+
+const block = shared;
 
 /** A message queue as the kernel describes it. Times are seconds since 1970, 0 for never. */
 export interface msqid_ds {
@@ -48,7 +50,7 @@ interface Addon {
   >;
 }
 
-const addon = binding as Addon;
+const addon = family('sysv-msg') as Addon;
 
 /** What msgrcv is to take, and where it is to be put. */
 export interface Receive {

@@ -1,6 +1,8 @@
-import { binding } from '../internal/binding.js';
-import { ALONG_SLOT, ALONG_SLOTS, block, result, setLong } from './core.js';
+import { family } from '../internal/binding.js';
+import { ALONG_SLOT, ALONG_SLOTS, block as shared, result, setLong } from './core.js';
 import type { ipc_perm } from './sysv-ipc.js';
+
+const block = shared;
 
 /** A set of semaphores as the kernel describes it. Times are seconds since 1970, 0 for never. */
 export interface semid_ds {
@@ -60,7 +62,7 @@ interface Addon {
   >;
 }
 
-const addon = binding as Addon;
+const addon = family('sysv-sem') as Addon;
 
 /** The members of one struct sembuf. */
 const MEMBERS = 3;
@@ -106,7 +108,7 @@ export const native = {
   },
 
   /** With one operation, which is the usual case. */
-  semopOne(semid: number, semaphore: number, operation: number, flags: number): number {
+  semopOne: (semid: number, semaphore: number, operation: number, flags: number): number => {
     inBlock[0] = semaphore;
     inBlock[1] = operation;
     inBlock[2] = flags;

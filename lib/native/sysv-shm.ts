@@ -1,4 +1,4 @@
-import { binding } from '../internal/binding.js';
+import { family } from '../internal/binding.js';
 import type { ipc_perm } from './sysv-ipc.js';
 
 /** A segment as the kernel describes it. Times are seconds since 1970, 0 for never. */
@@ -65,4 +65,4 @@ interface Addon {
   >;
 }
 
-export const native = binding as Addon;
+export const native = family('sysv-shm') as Addon;

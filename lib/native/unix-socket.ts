@@ -1,5 +1,7 @@
-import { binding } from '../internal/binding.js';
-import { ALONG_SLOT, block, detail, filled, given, result } from './core.js';
+import { family } from '../internal/binding.js';
+import { ALONG_SLOT, block as shared, detail, filled, given, result } from './core.js';
+
+const block = shared;
 
 type Constant =
   | 'AF_UNIX'
@@ -74,7 +76,7 @@ interface Addon {
   constants: Record<Constant, number>;
 }
 
-const addon = binding as Addon;
+const addon = family('unix-socket') as Addon;
 
 /** The credentials of a process: its number, its user's and its group's. */
 export interface ucred {

@@ -10,22 +10,21 @@ export type FutexMemory = ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
 
 const WORD = 4;
 
-// The place of the call before: as a rule it is the same again. Held weakly, since memory that was forgotten is detached.
-let last = new WeakRef<object>({});
-let lastOffset: unknown;
-let lastWord = new WeakRef(new Uint8Array(0));
+interface Place {
+  byteOffset: unknown;
+  word: Uint8Array;
+}
+
+/** The place in some memory that was named last: as a rule it is the same again. Memory that is forgotten is detached. */
+const places = new WeakMap<object, Place>();
 
 function wordAt(memory: unknown, byteOffset: unknown): Uint8Array {
-  if (byteOffset === lastOffset && memory === last.deref()) {
-    const word = lastWord.deref();
-    if (word !== undefined && lengthOf(word) === WORD) return word;
-  }
+  const last = places.get(memory as object);
+  if (last !== undefined && last.byteOffset === byteOffset && lengthOf(last.word) === WORD) return last.word;
   const { buffer, start } = placeIn(memory, byteOffset, WORD, 'memory');
   // TypeScript tells the two kinds of buffers apart; typed arrays don't.
   const word = new Uint8Array(buffer as ArrayBuffer, start, WORD);
-  last = new WeakRef(memory as object);
-  lastOffset = byteOffset;
-  lastWord = new WeakRef(word);
+  places.set(memory as object, { byteOffset, word });
   return word;
 }
 

@@ -162,10 +162,16 @@ export function sem_post(sem: sem_t): void {
     check(words.length === 0 ? EINVAL : native.post(words), 'sem_post');
     return;
   }
-  const value = words[VALUE];
-  if (value === undefined) throw new IpcError(EINVAL, 'sem_post');
-  if (value === SEM_VALUE_MAX) throw new IpcError(EOVERFLOW, 'sem_post');
-  if (add(words, VALUE, 1) === SEM_VALUE_MAX) {
+  let before: number;
+  try {
+    before = add(words, VALUE, 1);
+  } catch {
+    // There is no such word any more.
+    throw new IpcError(EINVAL, 'sem_post');
+  }
+  // Looked at afterwards, since each read of a word that was just changed takes its time. Less than 0 is more than all, of
+  // another that has added meanwhile.
+  if (before === SEM_VALUE_MAX || before < 0) {
     sub(words, VALUE, 1);
     throw new IpcError(EOVERFLOW, 'sem_post');
   }

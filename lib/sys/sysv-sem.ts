@@ -34,6 +34,12 @@ export const SEM_STAT_ANY: number = native.constants.SEM_STAT_ANY;
 
 const EACCES = errno('EACCES');
 
+// What semop() needs each time, as constants of this module: the compiler trusts no others, see native/core.ts.
+const { semopOne } = native;
+const validInt = int;
+const validShort = short;
+const validUnsignedShort = unsignedShort;
+
 /**
  * semget(2): the identifier of the set with this key, made first where semflg has IPC_CREAT: then all its semaphores are 0.
  * Never waits.
@@ -59,19 +65,20 @@ export function semget(key: number, nsems: number, semflg: number): number {
  * @see https://man7.org/linux/man-pages/man2/semop.2.html
  */
 export function semop(semid: number, sops: sembuf[]): void {
-  int(semid, 'semid');
-  const result = sops instanceof Array && sops.length === 1 ? one(semid, sops[0]) : many(semid, sops);
+  validInt(semid, 'semid');
+  // One operation, which is the usual case, in a few steps.
+  const result = Array.isArray(sops) && sops.length === 1 ? one(semid, sops[0]) : many(semid, sops);
   if (result < 0) throw new IpcError(result, 'semop', { id: semid });
 }
 
 function one(semid: number, operation: unknown): number {
   if (typeof operation !== 'object' || operation === null) throw notOperation(operation, 0);
-  const { sem_num, sem_op, sem_flg } = operation as Partial<sembuf>;
-  return native.semopOne(
+  const { sem_num, sem_op, sem_flg = 0 } = operation as Partial<sembuf>;
+  return semopOne(
     semid,
-    unsignedShort(sem_num, 'sops[0].sem_num'),
-    short(sem_op, 'sops[0].sem_op'),
-    sem_flg === undefined ? 0 : short(sem_flg, 'sops[0].sem_flg'),
+    validUnsignedShort(sem_num, 'sops[0].sem_num'),
+    validShort(sem_op, 'sops[0].sem_op'),
+    validShort(sem_flg, 'sops[0].sem_flg'),
   );
 }
 

@@ -117,7 +117,6 @@ Environment* InitEnvironment(Napi::Env env, Napi::Object exports) {
   exports["threadLimit"] = Napi::Function::New<ThreadLimit>(env, "threadLimit", environment);
   exports["busyThreads"] = Napi::Function::New<BusyThreads>(env, "busyThreads", environment);
   exports["errorTable"] = Napi::Function::New<ErrorTable>(env, "errorTable");
-  InitMapping(env, exports, environment);
   return environment;
 }
 

@@ -147,7 +147,7 @@ void Mappings::Forget(const Mapping* mapping) {
   if (found != mappings_.end() && found->second.get() == mapping) mappings_.erase(found);
 }
 
-void InitMapping(Napi::Env env, Napi::Object exports, Environment* environment) {
+void InitMapping(Napi::Env env, Napi::Object exports, Napi::Object, Environment* environment) {
   exports["unmap"] = Napi::Function::New<UnmapBuffer>(env, "unmap", environment);
   exports["mappingFaults"] = Napi::Function::New<MappingFaults>(env, "mappingFaults", environment);
 }

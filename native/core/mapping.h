@@ -90,7 +90,8 @@ class Mappings : public std::enable_shared_from_this<Mappings> {
   std::shared_ptr<ParkedAddresses> parked_ = std::make_shared<ParkedAddresses>();
 };
 
-void InitMapping(Napi::Env env, Napi::Object exports, Environment* environment);
+void InitMapping(Napi::Env env, Napi::Object exports, Napi::Object constants,
+                 Environment* environment);
 
 }  // namespace unix_ipc
 

@@ -38,7 +38,7 @@ Napi::Object PermissionsToObject(Napi::Env env, const ipc_perm& permissions) {
   return object;
 }
 
-void InitSysvIpc(Napi::Env env, Napi::Object exports, Napi::Object constants) {
+void InitSysvIpc(Napi::Env env, Napi::Object exports, Napi::Object constants, Environment*) {
   exports["ftok"] = Napi::Function::New<Ftok>(env, "ftok");
   SetConstants(env, constants,
                {{"IPC_PRIVATE", IPC_PRIVATE},

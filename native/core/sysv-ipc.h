@@ -7,8 +7,11 @@
 
 namespace unix_ipc {
 
+struct Environment;
+
 // ftok and the constants IPC_*.
-void InitSysvIpc(Napi::Env env, Napi::Object exports, Napi::Object constants);
+void InitSysvIpc(Napi::Env env, Napi::Object exports, Napi::Object constants,
+                 Environment* environment);
 
 Napi::Object PermissionsToObject(Napi::Env env, const ipc_perm& permissions);
 
