@@ -61,6 +61,8 @@ function sizeReason(result: number, size: number): string | undefined {
   switch (result) {
     case errno('ENOSPC'):
       return `there is no room for ${size} bytes: /dev/shm is full, or no huge pages are free (df /dev/shm; sysctl vm.nr_hugepages)`;
+    case errno('ENOMEM'):
+      return `the machine has not as much memory as ${size} bytes left; reserve: false takes pages when they are written`;
     case errno('EPERM'):
       return 'the memory is sealed against that (shrink, grow, write)';
     case errno('EINVAL'):

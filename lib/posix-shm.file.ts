@@ -1,4 +1,5 @@
-import { statSync, type Stats } from 'node:fs';
+import { statfsSync, statSync, type Stats } from 'node:fs';
+import { freemem } from 'node:os';
 import { size as sizeOf } from './internal/arguments.js';
 import { Descriptor } from './internal/descriptor.js';
 import { errno } from './internal/errors.js';
@@ -9,7 +10,13 @@ import { MAP_SHARED, PROT_READ, PROT_WRITE } from './sys/posix-shm.js';
 
 const EBADF = errno('EBADF');
 const EINTR = errno('EINTR');
+const ENOMEM = errno('ENOMEM');
 const EOPNOTSUPP = errno('EOPNOTSUPP');
+
+/** stat(2) counts in these. */
+const BLOCK = 512;
+/** statfs(2): the type of a file system of huge pages. */
+const HUGETLBFS = 0x958458f6;
 
 /** The state of memory that is a file. */
 export interface PosixSharedMemoryStat {
@@ -26,9 +33,13 @@ export interface PosixSharedMemoryStat {
   changeTime: Date;
 }
 
-/** By its name in /proc: not every runtime knows a descriptor that it has not opened itself. */
+/** Not every runtime knows a descriptor that it has not opened itself, but this name of it. */
+function pathOf(fd: number): string {
+  return `/proc/self/fd/${fd}`;
+}
+
 function statusOf(fd: number): Stats {
-  return statSync(`/proc/self/fd/${fd}`);
+  return statSync(pathOf(fd));
 }
 
 /** Gives a file its length and, with `reserve`, its pages. */
@@ -40,6 +51,8 @@ export function giveSize(fd: number, size: number, reserve: boolean, name?: stri
 }
 
 function givePages(fd: number, size: number, name?: string): void {
+  // The kernel gives what it has until it has to end a process to get more.
+  if (isTooMuch(fd, size)) throw explainSize(ENOMEM, 'fallocate', size, name);
   let result: number;
   // Of a large file it takes a while, and any signal interrupts it.
   do result = native.fallocate(fd, size);
@@ -47,6 +60,16 @@ function givePages(fd: number, size: number, name?: string): void {
   // A descriptor for reading alone has an error of its own in the call that follows.
   if (result < 0 && result !== EOPNOTSUPP && result !== EBADF)
     throw explainSize(result, 'fallocate', size, name);
+}
+
+/** Whether the pages that a file lacks are more than the machine has, and nothing else says so. */
+function isTooMuch(fd: number, size: number): boolean {
+  const missing = size - statusOf(fd).blocks * BLOCK;
+  const available = 'availableMemory' in process ? process.availableMemory() : freemem();
+  if (missing <= available) return false;
+  const { type, blocks, bavail, bsize } = statfsSync(pathOf(fd));
+  // Huge pages are there already, or not.
+  return type !== HUGETLBFS && (blocks === 0 || missing <= bavail * bsize);
 }
 
 /** What maps a file. Its protection is what its memory has at the time. */

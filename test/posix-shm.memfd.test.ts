@@ -58,6 +58,21 @@ describe('create()', () => {
     expect(second.read()).toEqual(Buffer.alloc(8));
   });
 
+  it('fails with ENOMEM for more than the machine has, and takes nothing; without reserve it is made', () => {
+    const error = failure(() => Memfd.create({ size: 2 ** 45 }));
+    expect(error).toMatchObject({
+      code: 'ENOMEM',
+      syscall: 'fallocate',
+      message: expect.stringContaining('reserve: false') as string,
+    });
+    const sparse = memfd(2 ** 45, { reserve: false });
+    expect(sparse.size).toBe(2 ** 45);
+    const small = memfd(pages);
+    expect(failure(() => small.resize(2 ** 45))).toMatchObject({ code: 'ENOMEM' });
+    expect(small.size).toBe(pages);
+    expect(small.read(0, 1)).toHaveLength(1);
+  });
+
   it('reserves its pages, unless told not to', () => {
     const blocks = (memory: Memfd): number => fstatSync(memory.fd).blocks * 512;
     expect(blocks(memfd(4 * pages))).toBeGreaterThanOrEqual(4 * pages);
