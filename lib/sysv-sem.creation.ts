@@ -3,7 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { errno, IpcError } from './internal/errors.js';
 import { native } from './native/sysv-sem.js';
 import { explainControl, explainGet } from './sysv-sem.errors.js';
-import { find } from './sysv-sem.table.js';
+import { find, type SysvSemaphoreSetInfo } from './sysv-sem.table.js';
 import { IPC_CREAT, IPC_EXCL, IPC_PRIVATE, IPC_RMID } from './sys/sysv-ipc.js';
 import { GETALL, GETPID } from './sys/sysv-sem.js';
 
@@ -40,8 +40,17 @@ export interface Creation {
   initial: readonly number[];
 }
 
-/** The identifier of the set, whose semaphores have their values. */
-export function getSet(creation: Creation): number {
+/** The set, whose semaphores have their values. */
+export function getSet(creation: Creation): SysvSemaphoreSetInfo {
+  for (;;) {
+    const id = idOf(creation);
+    const set = id === undefined ? undefined : find(id);
+    // It may have been removed just now: then the key means another one, or none.
+    if (set !== undefined) return set;
+  }
+}
+
+function idOf(creation: Creation): number | undefined {
   const { key, count, flags } = creation;
   if (key === IPC_PRIVATE) return make(creation);
   const present = native.semget(key, count, flags & PERMISSIONS);
@@ -54,13 +63,17 @@ export function getSet(creation: Creation): number {
   return locked(() => ((flags & IPC_CREAT) === 0 ? open(creation) : makeOrOpen(creation)));
 }
 
-function makeOrOpen(creation: Creation): number {
+/** Undefined where it was removed meanwhile. */
+function makeOrOpen(creation: Creation): number | undefined {
   const { key, count, flags } = creation;
   const id = native.semget(key, count, unfinished(flags) | IPC_EXCL);
   if (id >= 0) return give(id, creation);
   if (id !== EEXIST || (flags & IPC_EXCL) !== 0) throw explainGet(id, key, count);
-  const present = find(openPresent(creation));
-  if (present === undefined) throw explainGet(ENOENT, key, count);
+  const found = native.semget(key, count, flags & PERMISSIONS);
+  if (found === ENOENT) return undefined;
+  if (found < 0) throw explainGet(found, key, count);
+  const present = find(found);
+  if (present === undefined) return undefined;
   if (isUntouched(present.id)) setAll(present.id, creation.initial);
   if (present.mode === UNFINISHED) finish(present.id, flags);
   return present.id;
@@ -75,16 +88,12 @@ function make(creation: Creation): number {
 
 /** Only opens: what a maker that died has left without values is no set yet. */
 function open(creation: Creation): number {
-  const id = openPresent(creation);
-  if (find(id)?.mode === UNFINISHED && isUntouched(id)) {
-    throw explainGet(ENOENT, creation.key, creation.count);
-  }
-  return id;
-}
-
-function openPresent({ key, count, flags }: Creation): number {
+  const { key, count, flags } = creation;
   const id = native.semget(key, count, flags & PERMISSIONS);
   if (id < 0) throw explainGet(id, key, count);
+  if (find(id)?.mode === UNFINISHED && isUntouched(id)) {
+    throw explainGet(ENOENT, key, count);
+  }
   return id;
 }
 

@@ -66,12 +66,10 @@ export class SysvSemaphoreSet implements Disposable {
   readonly #waits = new Waits();
   #closed = false;
 
-  private constructor(id: number, spin: number) {
-    const found = table.find(id);
-    if (found === undefined) throw explainControl(EINVAL, id);
+  private constructor({ id, key, count }: table.SysvSemaphoreSetInfo, spin: number) {
     this.id = id;
-    this.key = found.key;
-    this.count = found.count;
+    this.key = key;
+    this.count = count;
     this.#spin = spin;
   }
 
@@ -94,7 +92,11 @@ export class SysvSemaphoreSet implements Disposable {
    * @throws IpcError EINVAL where there is none
    */
   static openId(semid: number, options?: SysvSemaphoreSetHandleOptions): SysvSemaphoreSet {
-    return new SysvSemaphoreSet(int(semid, 'semid'), spinOf(options));
+    int(semid, 'semid');
+    const spin = spinOf(options);
+    const found = table.find(semid);
+    if (found === undefined) throw explainControl(EINVAL, semid);
+    return new SysvSemaphoreSet(found, spin);
   }
 
   /** Every set of this IPC namespace, those included that this process may not read. Never waits. */
