@@ -21,6 +21,7 @@ import { unusedMemoryName } from './helpers/mappings.js';
 import {
   CAP_IPC_LOCK,
   closing,
+  locksAreIgnored,
   loosely,
   mappingsOf,
   pages,
@@ -374,6 +375,8 @@ describe('resize()', () => {
 
 describe('lock() and unlock()', () => {
   it('keep the memory from being swapped out', ({ skip }) => {
+    const ignored = locksAreIgnored();
+    skip(ignored !== undefined, ignored);
     const limit = /^Max locked memory\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
     skip(!hasCapability(CAP_IPC_LOCK) && Number(limit) < 4 * pages, `RLIMIT_MEMLOCK is ${limit} here`);
     const locked = (): number =>

@@ -169,3 +169,9 @@ export function noSmallFolder(): string | undefined {
 export function peerWithFolderOf(size: string): Promise<NodePeer> {
   return memoryPeer('unshare', '--mount', 'sh', '-c', `${tmpfs(size)} && exec "$@"`, 'sh');
 }
+
+/** Why mlock(2) can't be tested: a sanitizer's own mlock() does nothing. */
+export function locksAreIgnored(): string | undefined {
+  const sanitizer = process.env['UNIX_IPC_TEST_SANITIZER'];
+  return sanitizer === undefined ? undefined : `under ${sanitizer} mlock() does nothing`;
+}
