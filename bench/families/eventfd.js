@@ -1,6 +1,6 @@
 // Event counters: which jobs are run, on how many cores, and what is aimed at.
 import * as sys from 'unix-ipc/sys';
-import { both, declareTrials } from '../harness/declare.js';
+import { declareTrials, roundTrips } from '../harness/declare.js';
 
 /** @import { Variant } from '../harness/declare.js' */
 /** @import { Family, Job } from '../harness/family.js' */
@@ -40,45 +40,15 @@ const variants = [
     cores: [1],
     peers: [['pair', 'class-sync']],
   },
-  {
-    job: roundTrip,
-    name: 'sys',
-    description: "sys, into the caller's memory",
-    cores: [1, 2],
-    peers: both('sys'),
-    targets: { 1: { atMost: 1.2 } },
-  },
-  {
-    job: roundTrip,
-    name: 'class-sync',
-    description: 'signalSync, waitSync',
-    cores: [1, 2],
-    peers: both('class-sync'),
-  },
-  {
-    job: roundTrip,
-    name: 'async',
-    description: 'await signal(), await wait() on both sides',
-    cores: [1, 2],
-    peers: both('async'),
-    speedup: 0.4,
-  },
-  {
-    job: roundTrip,
-    name: 'spin',
-    description: 'sync, spin: 50 against blocking C',
-    cores: [2],
-    peers: both('spin'),
-    speedup: 15,
-  },
-  {
-    job: roundTrip,
-    name: 'spin-async',
-    description: 'await, spin: 50 against blocking C',
-    cores: [2],
-    peers: both('spin-async'),
-    speedup: 5,
-  },
+  ...roundTrips(
+    roundTrip,
+    {
+      sys: "sys, into the caller's memory",
+      classSync: 'signalSync, waitSync',
+      async: 'await signal(), await wait() on both sides',
+    },
+    { sysTargets: { 1: { atMost: 1.2 } }, asyncSpeedup: 0.4 },
+  ),
   {
     job: oneWay,
     name: 'sys',

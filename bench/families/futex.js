@@ -1,7 +1,7 @@
 // Futexes: which jobs are run, on how many cores, and what is aimed at.
 import { closeSync } from 'node:fs';
 import * as sys from 'unix-ipc/sys';
-import { both, declareTrials } from '../harness/declare.js';
+import { declareTrials, roundTrips } from '../harness/declare.js';
 
 /** @import { Variant } from '../harness/declare.js' */
 /** @import { Family, Job } from '../harness/family.js' */
@@ -15,45 +15,15 @@ const roundTrip = {
 
 /** @type {Variant[]} */
 const variants = [
-  {
-    job: roundTrip,
-    name: 'sys',
-    description: 'Atomics, futex_wake, futex_wait',
-    cores: [1, 2],
-    peers: both('sys'),
-    targets: { 1: { atMost: 1.2 } },
-  },
-  {
-    job: roundTrip,
-    name: 'class-sync',
-    description: 'value, wake, waitSync',
-    cores: [1, 2],
-    peers: both('class-sync'),
-  },
-  {
-    job: roundTrip,
-    name: 'async',
-    description: 'value, wake(), await wait() on both sides',
-    cores: [1, 2],
-    peers: both('async'),
-    speedup: 0.25,
-  },
-  {
-    job: roundTrip,
-    name: 'spin',
-    description: 'sync, spin: 50 against blocking C',
-    cores: [2],
-    peers: both('spin'),
-    speedup: 15,
-  },
-  {
-    job: roundTrip,
-    name: 'spin-async',
-    description: 'await, spin: 50 against blocking C',
-    cores: [2],
-    peers: both('spin-async'),
-    speedup: 5,
-  },
+  ...roundTrips(
+    roundTrip,
+    {
+      sys: 'Atomics, futex_wake, futex_wait',
+      classSync: 'value, wake, waitSync',
+      async: 'value, wake(), await wait() on both sides',
+    },
+    { sysTargets: { 1: { atMost: 1.2 } } },
+  ),
 ];
 
 /**

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import * as sys from 'unix-ipc/sys';
-import { both, declareTrials } from '../harness/declare.js';
+import { declareTrials, roundTrips } from '../harness/declare.js';
 
 /** @import { Variant } from '../harness/declare.js' */
 /** @import { Family, Job } from '../harness/family.js' */
@@ -50,44 +50,11 @@ function pairVariants(job) {
 const variants = [
   ...pairVariants(pair),
   ...pairVariants(namedPair).map((variant) => ({ ...variant, setting: ['named'] })),
-  {
-    job: roundTrip,
-    name: 'sys',
-    description: 'sem_post, sem_wait',
-    cores: [1, 2],
-    peers: both('sys'),
-  },
-  {
-    job: roundTrip,
-    name: 'class-sync',
-    description: 'release, acquireSync',
-    cores: [1, 2],
-    peers: both('class-sync'),
-  },
-  {
-    job: roundTrip,
-    name: 'async',
-    description: 'release(), await acquire() on both sides',
-    cores: [1, 2],
-    peers: both('async'),
-    speedup: 0.25,
-  },
-  {
-    job: roundTrip,
-    name: 'spin',
-    description: 'sync, spin: 50 against blocking C',
-    cores: [2],
-    peers: both('spin'),
-    speedup: 15,
-  },
-  {
-    job: roundTrip,
-    name: 'spin-async',
-    description: 'await, spin: 50 against blocking C',
-    cores: [2],
-    peers: both('spin-async'),
-    speedup: 5,
-  },
+  ...roundTrips(roundTrip, {
+    sys: 'sem_post, sem_wait',
+    classSync: 'release, acquireSync',
+    async: 'release(), await acquire() on both sides',
+  }),
 ];
 
 /**

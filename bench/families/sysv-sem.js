@@ -1,6 +1,6 @@
 // System V semaphores: which jobs are run, on how many cores, and what is aimed at.
 import * as sys from 'unix-ipc/sys';
-import { both, declareTrials } from '../harness/declare.js';
+import { declareTrials, roundTrips } from '../harness/declare.js';
 
 /** @import { Variant } from '../harness/declare.js' */
 /** @import { Family, Job } from '../harness/family.js' */
@@ -43,44 +43,11 @@ const variants = [
     cores: [1],
     peers: [['pair', 'class-try']],
   },
-  {
-    job: roundTrip,
-    name: 'sys',
-    description: 'semop',
-    cores: [1, 2],
-    peers: both('sys'),
-  },
-  {
-    job: roundTrip,
-    name: 'class-sync',
-    description: 'release, acquireSync',
-    cores: [1, 2],
-    peers: both('class-sync'),
-  },
-  {
-    job: roundTrip,
-    name: 'async',
-    description: 'release(), await acquire() on both sides',
-    cores: [1, 2],
-    peers: both('async'),
-    speedup: 0.25,
-  },
-  {
-    job: roundTrip,
-    name: 'spin',
-    description: 'sync, spin: 50 against blocking C',
-    cores: [2],
-    peers: both('spin'),
-    speedup: 15,
-  },
-  {
-    job: roundTrip,
-    name: 'spin-async',
-    description: 'await, spin: 50 against blocking C',
-    cores: [2],
-    peers: both('spin-async'),
-    speedup: 5,
-  },
+  ...roundTrips(roundTrip, {
+    sys: 'semop',
+    classSync: 'release, acquireSync',
+    async: 'release(), await acquire() on both sides',
+  }),
 ];
 
 /**

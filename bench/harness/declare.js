@@ -50,6 +50,37 @@ export function both(name) {
 }
 
 /**
+ * A round trip in every way that a family without messages has: through sys, through the class, and with spin.
+ * @param {Job} job
+ * @param {{ sys: string, classSync: string, async: string }} descriptions
+ * @param {{ sysTargets?: Variant['targets'], asyncSpeedup?: number }} [besides]
+ * @returns {Variant[]}
+ */
+export function roundTrips(job, descriptions, { sysTargets = {}, asyncSpeedup = 0.25 } = {}) {
+  /**
+   * @param {string} name
+   * @param {string} description
+   * @param {Partial<Variant>} [more]
+   * @returns {Variant}
+   */
+  const variant = (name, description, more) => ({
+    job,
+    name,
+    description,
+    cores: [1, 2],
+    peers: both(name),
+    ...more,
+  });
+  return [
+    variant('sys', descriptions.sys, { targets: sysTargets }),
+    variant('class-sync', descriptions.classSync),
+    variant('async', descriptions.async, { speedup: asyncSpeedup }),
+    variant('spin', 'sync, spin: 50 against blocking C', { cores: [2], speedup: 15 }),
+    variant('spin-async', 'await, spin: 50 against blocking C', { cores: [2], speedup: 5 }),
+  ];
+}
+
+/**
  * @param {Part} part
  * @returns {Peer}
  */
