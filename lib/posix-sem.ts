@@ -148,11 +148,13 @@ export class PosixSemaphore implements Disposable {
    */
   acquireSync(options?: { timeout?: number | undefined }): void {
     const limit = timeLimit(object(options, 'options')?.timeout);
-    const words = this.#wordsToWaitOn();
-    const result =
-      limit === undefined && this.#spin === 0
-        ? native.wait(words)
-        : native.waitWithin(words, limit ?? -1, this.#spin);
+    const words = this.#words();
+    let result = native.tryWait(words);
+    if (result === EAGAIN) {
+      this.#place.check();
+      const waits = limit === undefined && this.#spin === 0;
+      result = waits ? native.wait(words) : native.waitWithin(words, limit ?? -1, this.#spin);
+    }
     if (result < 0) throw this.#explain(result);
   }
 
@@ -172,7 +174,9 @@ export class PosixSemaphore implements Disposable {
   acquire(options?: WaitOptions): Promise<void> {
     return promise(() => {
       const waiting = waitOptions(options);
-      const started = native.waitLater(this.#wordsToWaitOn(), this.#spin);
+      const words = this.#words();
+      this.#place.check();
+      const started = native.waitLater(words, this.#spin);
       if (started === 0) return soon(undefined);
       const ending = {
         syscall: 'sem_wait',
@@ -239,12 +243,6 @@ export class PosixSemaphore implements Disposable {
   #words(): Int32Array {
     if (this.#closed) throw invalidState('The PosixSemaphore is closed');
     return this.#place.wordsToWrite;
-  }
-
-  #wordsToWaitOn(): Int32Array {
-    const words = this.#words();
-    this.#place.check();
-    return words;
   }
 
   #context(): { path?: string } {

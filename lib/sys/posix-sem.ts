@@ -15,16 +15,11 @@ export interface sem_t {
 export const SIZEOF_SEM_T: number = native.constants.SIZEOF_SEM_T;
 export const SEM_VALUE_MAX: number = native.constants.SEM_VALUE_MAX;
 
-const { ALIGNOF_SEM_T, SEM_VALUE_WORD: VALUE, SEM_WAITERS_WORD: WAITERS } = native.constants;
+const { ALIGNOF_SEM_T } = native.constants;
+// As constants of this module: the compiler trusts no others, see native/core.ts.
+const { post, tryWait, wait } = native;
 const EINVAL = errno('EINVAL');
 const EAGAIN = errno('EAGAIN');
-const EOVERFLOW = errno('EOVERFLOW');
-
-/** Whether the C library's own steps can be made here: a call costs more than they do. */
-const KNOWN = VALUE >= 0;
-/** On these processors nothing that is read comes from before an atomic addition that precedes it. */
-const ORDERED = process.arch === 'x64' || process.arch === 'ia32';
-const { add, compareExchange, load, sub } = Atomics;
 
 /** In a second. */
 const NANOSECONDS = 1e9;
@@ -157,26 +152,7 @@ export function sem_destroy(sem: sem_t): void {
  * @see https://man7.org/linux/man-pages/man3/sem_post.3.html
  */
 export function sem_post(sem: sem_t): void {
-  const words = Semaphore.words(sem);
-  if (!KNOWN) {
-    check(words.length === 0 ? EINVAL : native.post(words), 'sem_post');
-    return;
-  }
-  let before: number;
-  try {
-    before = add(words, VALUE, 1);
-  } catch {
-    // There is no such word any more.
-    throw new IpcError(EINVAL, 'sem_post');
-  }
-  // Looked at afterwards, since each read of a word that was just changed takes its time. Less than 0 is more than all, of
-  // another that has added meanwhile.
-  if (before === SEM_VALUE_MAX || before < 0) {
-    sub(words, VALUE, 1);
-    throw new IpcError(EOVERFLOW, 'sem_post');
-  }
-  // After the addition: who begins to wait counts itself first, then looks at the value.
-  if ((ORDERED ? words[WAITERS] : load(words, WAITERS)) !== 0) native.wake(words);
+  check(post(Semaphore.words(sem)), 'sem_post');
 }
 
 /**
@@ -186,8 +162,7 @@ export function sem_post(sem: sem_t): void {
  * @see https://man7.org/linux/man-pages/man3/sem_wait.3.html
  */
 export function sem_wait(sem: sem_t): void {
-  const words = Semaphore.words(sem);
-  if (!take(words, 'sem_wait')) check(native.wait(words), 'sem_wait');
+  check(wait(Semaphore.words(sem)), 'sem_wait');
 }
 
 /**
@@ -197,9 +172,7 @@ export function sem_wait(sem: sem_t): void {
  * @see https://man7.org/linux/man-pages/man3/sem_wait.3.html
  */
 export function sem_trywait(sem: sem_t): void {
-  const words = Semaphore.words(sem);
-  if (take(words, 'sem_trywait')) return;
-  check(KNOWN && words[VALUE] === 0 ? EAGAIN : native.tryWait(words), 'sem_trywait');
+  check(tryWait(Semaphore.words(sem)), 'sem_trywait');
 }
 
 /**
@@ -214,21 +187,8 @@ export function sem_timedwait(sem: sem_t, absTimeout: timespec): void {
   const { tv_sec, tv_nsec } = time(absTimeout, 'absTimeout');
   // The C library looks at it first too.
   if (tv_nsec < 0 || tv_nsec >= NANOSECONDS) throw new IpcError(EINVAL, 'sem_timedwait');
-  if (!take(words, 'sem_timedwait')) check(native.timedWait(words, tv_sec, tv_nsec), 'sem_timedwait');
-}
-
-/** Takes 1 where that needs no call. */
-function take(words: Int32Array, syscall: string): boolean {
-  const first = words[KNOWN ? VALUE : 0];
-  if (first === undefined) throw new IpcError(EINVAL, syscall);
-  if (!KNOWN) return false;
-  let value: number = first;
-  while (value > 0) {
-    const found: number = compareExchange(words, VALUE, value, value - 1);
-    if (found === value) return true;
-    value = found;
-  }
-  return false;
+  const tried = tryWait(words);
+  check(tried === EAGAIN ? native.timedWait(words, tv_sec, tv_nsec) : tried, 'sem_timedwait');
 }
 
 /**
