@@ -171,8 +171,7 @@ export class SysvSemaphoreSet implements Disposable {
   release(index = 0, n = 1, options?: SysvSemaphoreUndo): void {
     this.#checkOpen();
     const operations = operationOf(index, n, 1, options);
-    this.#start(operations, IPC_NOWAIT);
-    this.#check(native.semop(this.id), operations);
+    this.#check(this.#make(operations, IPC_NOWAIT), operations);
   }
 
   /** semop(2): blocks the thread until there are none, at most `timeout` milliseconds. Throws as applySync(). */
@@ -289,23 +288,34 @@ export class SysvSemaphoreSet implements Disposable {
     });
   }
 
+  /** semop(2), as its flags say. */
+  #make(operations: Operations, flags: number): number {
+    const [first] = operations;
+    if (first === undefined || operations.length > 1) {
+      this.#start(operations, flags);
+      return native.semop(this.id);
+    }
+    this.#checkOpen();
+    const [index, op, undo] = first;
+    return native.semopOne(this.id, index, op, undo | flags);
+  }
+
   #check(result: number, operations: Operations): void {
     if (result < 0) throw explainOperation(result, this.id, operations.length);
   }
 
   #applySync(operations: Operations, options: TimeLimit | undefined): void {
     const limit = timeLimit(object(options, 'options')?.timeout);
+    if (limit === undefined && this.#spin === 0) {
+      this.#check(this.#make(operations, 0), operations);
+      return;
+    }
     this.#start(operations, 0);
-    const result =
-      limit === undefined && this.#spin === 0
-        ? native.semop(this.id)
-        : native.semopWithin(this.id, limit ?? -1, this.#spin);
-    this.#check(result, operations);
+    this.#check(native.semopWithin(this.id, limit ?? -1, this.#spin), operations);
   }
 
   #tryApply(operations: Operations): boolean {
-    this.#start(operations, IPC_NOWAIT);
-    const result = native.semop(this.id);
+    const result = this.#make(operations, IPC_NOWAIT);
     if (result === EAGAIN) return false;
     this.#check(result, operations);
     return true;
