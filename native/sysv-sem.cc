@@ -132,8 +132,8 @@ class SemaphoreOperation {
   std::unique_ptr<sembuf[]> own_;
 };
 
-// semopOne(; semid): the first sembuf of the block. The same as semop with one, with nothing besides the call: a
-// pair of them takes the kernel no more than a few of these functions' own steps.
+// semopOne(; semid): semop with the first sembuf of the block alone, and nothing besides the call, which takes the
+// kernel hardly longer than a crossing takes.
 napi_value SemopOne(napi_env env, napi_callback_info info) {
   void* data = nullptr;
   napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);

@@ -2,12 +2,19 @@
 import { getEventListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { afterAll, describe, expect, it } from 'vitest';
-import { Futex, IpcError, Memfd, type SharedMemory, SysvSharedMemory, waitThreads } from 'unix-ipc';
+import { Futex, IpcError, Memfd, SysvSharedMemory, waitThreads } from 'unix-ipc';
 import * as sys from 'unix-ipc/sys';
 import { failure, rejection } from './helpers/failures.js';
 import { borrow } from './helpers/queues.js';
 import { sleepersOnWord } from './helpers/semaphores.js';
-import { attachedMemory, mappedMemory, promised, sharedMemory, word } from './helpers/sync-objects.js';
+import {
+  attachedMemory,
+  closedMemories,
+  mappedMemory,
+  promised,
+  sharedMemory,
+  word,
+} from './helpers/sync-objects.js';
 import { scale, stateOf, turns, until } from './helpers/until.js';
 
 type Loose = Record<string, (...args: unknown[]) => unknown>;
@@ -605,53 +612,30 @@ describe('close()', () => {
 describe('memory that is detached', () => {
   const gone = /^(ERR_INVALID_STATE|ERR_INVALID_ARG_VALUE|EINVAL)$/;
 
-  const memories: [string, () => { memory: SharedMemory; asleep: () => number; detach: () => void }][] = [
-    [
-      'close() of its shared memory',
-      () => {
-        const memory = sharedMemory();
-        return {
-          memory,
-          asleep: () => sleepersOnWord({ of: memory.id, offset: 64 }),
-          detach: () => memory.close(),
-        };
-      },
-    ],
-    [
-      'close() of the memory of its window',
-      () => {
-        const owner = sharedMemory(8192);
-        const memory = borrow(owner.window(4096, 4096));
-        return {
-          memory,
-          asleep: () => sleepersOnWord({ of: owner.id, offset: 4096 + 64 }),
-          detach: () => owner.close(),
-        };
-      },
-    ],
-  ];
-
-  it.each(memories)('by %s ends the waits with ECANCELED, and later calls fail', async (_name, make) => {
-    for (const count of [1, 10]) {
-      const { memory, asleep: sleeping, detach } = make();
-      const futex = borrow(Futex.at(memory, 64));
-      const ended = Array.from({ length: count }, (_, index) =>
-        rejection(futex.wait(0, index % 2 === 0 ? {} : { timeout: 60_000 })),
-      );
-      await until('they sleep on it', () => sleeping() === count);
-      detach();
-      for (const error of await Promise.all(ended)) {
-        expect(error).toBeInstanceOf(IpcError);
-        expect(error).toMatchObject({ code: 'ECANCELED' });
+  it.each(closedMemories)(
+    'by %s ends the waits with ECANCELED, and later calls fail',
+    async (_name, make) => {
+      for (const count of [1, 10]) {
+        const { memory, asleep: sleeping, detach } = make();
+        const futex = borrow(Futex.at(memory, 64));
+        const ended = Array.from({ length: count }, (_, index) =>
+          rejection(futex.wait(0, index % 2 === 0 ? {} : { timeout: 60_000 })),
+        );
+        await until('they sleep on it', () => sleeping() === count);
+        detach();
+        for (const error of await Promise.all(ended)) {
+          expect(error).toBeInstanceOf(IpcError);
+          expect(error).toMatchObject({ code: 'ECANCELED' });
+        }
+        for (const [method, ...args] of calls) {
+          expect(await codeOf(() => loose(futex)[method]?.(...args)), method).toMatch(gone);
+        }
+        expect(await codeOf(() => futex.value)).toMatch(gone);
+        futex.close();
+        expect(futex.closed).toBe(true);
       }
-      for (const [method, ...args] of calls) {
-        expect(await codeOf(() => loose(futex)[method]?.(...args)), method).toMatch(gone);
-      }
-      expect(await codeOf(() => futex.value)).toMatch(gone);
-      futex.close();
-      expect(futex.closed).toBe(true);
-    }
-  });
+    },
+  );
 
   it('by sys.shmdt() ends the calls that follow, and leaves the waits their memory until they are done', async () => {
     const { buffer, id } = attachedMemory();

@@ -3,15 +3,7 @@ import { getEventListeners } from 'node:events';
 import { statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
-import {
-  IpcError,
-  Memfd,
-  PosixSemaphore,
-  PosixSharedMemory,
-  type SharedMemory,
-  SysvSharedMemory,
-  waitThreads,
-} from 'unix-ipc';
+import { IpcError, Memfd, PosixSemaphore, PosixSharedMemory, SysvSharedMemory, waitThreads } from 'unix-ipc';
 import * as sys from 'unix-ipc/sys';
 import { failure, rejection, systemError } from './helpers/failures.js';
 import { borrow } from './helpers/queues.js';
@@ -19,6 +11,7 @@ import { sleepersOnWord, unusedSemaphoreName } from './helpers/semaphores.js';
 import {
   type Placed,
   attachedMemory,
+  closedMemories,
   mappedMemory,
   named,
   placed,
@@ -662,53 +655,30 @@ describe('list()', () => {
 describe('memory that is detached', () => {
   const gone = /^(ERR_INVALID_STATE|ERR_INVALID_ARG_VALUE|EINVAL)$/;
 
-  const memories: [string, () => { memory: SharedMemory; asleep: () => number; detach: () => void }][] = [
-    [
-      'close() of its shared memory',
-      () => {
-        const memory = sharedMemory();
-        return {
-          memory,
-          asleep: () => sleepersOnWord({ of: memory.id, offset: 64 }),
-          detach: () => memory.close(),
-        };
-      },
-    ],
-    [
-      'close() of the memory of its window',
-      () => {
-        const owner = sharedMemory(8192);
-        const memory = borrow(owner.window(4096, 4096));
-        return {
-          memory,
-          asleep: () => sleepersOnWord({ of: owner.id, offset: 4096 + 64 }),
-          detach: () => owner.close(),
-        };
-      },
-    ],
-  ];
-
-  it.each(memories)('by %s ends the waits with ECANCELED, and later calls fail', async (_name, make) => {
-    for (const count of [1, 10]) {
-      const { memory, asleep, detach } = make();
-      const semaphore = borrow(PosixSemaphore.at(memory, 64, { initial: 0 }));
-      const second = borrow(PosixSemaphore.at(memory, 128, { initial: 0 }));
-      const ended = Array.from({ length: count }, () => rejection(semaphore.acquire()));
-      ended.push(rejection(second.acquire({ timeout: 60_000 })));
-      await until('a thread sleeps on it', () => asleep() >= 1);
-      detach();
-      for (const error of await Promise.all(ended)) {
-        expect(error).toBeInstanceOf(IpcError);
-        expect(error).toMatchObject({ code: 'ECANCELED' });
+  it.each(closedMemories)(
+    'by %s ends the waits with ECANCELED, and later calls fail',
+    async (_name, make) => {
+      for (const count of [1, 10]) {
+        const { memory, asleep, detach } = make();
+        const semaphore = borrow(PosixSemaphore.at(memory, 64, { initial: 0 }));
+        const second = borrow(PosixSemaphore.at(memory, 128, { initial: 0 }));
+        const ended = Array.from({ length: count }, () => rejection(semaphore.acquire()));
+        ended.push(rejection(second.acquire({ timeout: 60_000 })));
+        await until('a thread sleeps on it', () => asleep() >= 1);
+        detach();
+        for (const error of await Promise.all(ended)) {
+          expect(error).toBeInstanceOf(IpcError);
+          expect(error).toMatchObject({ code: 'ECANCELED' });
+        }
+        for (const method of ['acquireSync', 'tryAcquire', 'acquire', 'release']) {
+          expect(await codeOf(() => loose(semaphore)[method]?.()), method).toMatch(gone);
+        }
+        expect(await codeOf(() => semaphore.value)).toMatch(gone);
+        semaphore.close();
+        expect(semaphore.closed).toBe(true);
       }
-      for (const method of ['acquireSync', 'tryAcquire', 'acquire', 'release']) {
-        expect(await codeOf(() => loose(semaphore)[method]?.()), method).toMatch(gone);
-      }
-      expect(await codeOf(() => semaphore.value)).toMatch(gone);
-      semaphore.close();
-      expect(semaphore.closed).toBe(true);
-    }
-  });
+    },
+  );
 
   it('by sys.shmdt() ends the calls that follow, and leaves the waits their memory until they are done', async () => {
     const { buffer, id } = attachedMemory();

@@ -6,11 +6,15 @@ import { plainEnvironment } from './peers.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
+/** What programs may include. */
+const common = join(root, 'test', 'fixtures', 'peer.h');
+
 function compiledTo(name: string, made: string, ...options: string[]): string {
   const source = join(root, 'test', 'fixtures', `${name}.c`);
   const folder = join(root, 'build', 'fixtures');
   const result = join(folder, made);
-  if (existsSync(result) && statSync(result).mtimeMs > statSync(source).mtimeMs) return result;
+  const changed = Math.max(...[source, common].map((path) => statSync(path).mtimeMs));
+  if (existsSync(result) && statSync(result).mtimeMs > changed) return result;
   mkdirSync(folder, { recursive: true });
   const fresh = `${result}.${process.pid}`;
   const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', ...options];
@@ -20,7 +24,7 @@ function compiledTo(name: string, made: string, ...options: string[]): string {
   return result;
 }
 
-/** The program made of test/fixtures/<name>.c, compiled where it is missing or older than its source. */
+/** The program made of test/fixtures/<name>.c, compiled where it is missing or older than its source or peer.h. */
 export function compiled(name: string): string {
   return compiledTo(name, name);
 }

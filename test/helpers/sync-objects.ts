@@ -4,7 +4,14 @@ import { closeSync, openSync, readSync, readdirSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { onTestFinished } from 'vitest';
-import { Futex, IPC_PRIVATE, PosixSemaphore, SysvSemaphoreSet, SysvSharedMemory } from 'unix-ipc';
+import {
+  Futex,
+  IPC_PRIVATE,
+  PosixSemaphore,
+  type SharedMemory,
+  SysvSemaphoreSet,
+  SysvSharedMemory,
+} from 'unix-ipc';
 import * as sys from 'unix-ipc/sys';
 import {
   type NodePeer,
@@ -312,3 +319,33 @@ export async function acquireAndAbort(
   await Promise.all([lane(), lane(), lane(), lane()]);
   return counts;
 }
+
+/** Memory that is closed while somebody sleeps on the word at its offset 64, one way or the other. */
+export const closedMemories: [
+  string,
+  () => { memory: SharedMemory; asleep: () => number; detach: () => void },
+][] = [
+  [
+    'close() of its shared memory',
+    () => {
+      const memory = sharedMemory();
+      return {
+        memory,
+        asleep: () => sleepersOnWord({ of: memory.id, offset: 64 }),
+        detach: () => memory.close(),
+      };
+    },
+  ],
+  [
+    'close() of the memory of its window',
+    () => {
+      const owner = sharedMemory(8192);
+      const memory = borrow(owner.window(4096, 4096));
+      return {
+        memory,
+        asleep: () => sleepersOnWord({ of: owner.id, offset: 4096 + 64 }),
+        detach: () => owner.close(),
+      };
+    },
+  ],
+];
